@@ -1,0 +1,118 @@
+"""What the store gives back: plain records, read from the hashes as documented."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers_sdk.protocol.messages import Status
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioRecord:
+    """One scenario. Times are ISO 8601 text in UTC, empty when not reached."""
+
+    scenario_id: str
+    name: str
+    version: str
+    status: Status
+    total: int
+    counts: dict[Status, int]
+    created_at: str
+    updated_at: str
+    finished_at: str = ""
+    variables: dict[str, Json] = field(default_factory=dict)
+    task_ids: list[str] = field(default_factory=list)
+    template_hash: str = ""
+    warnings: list[Json] = field(default_factory=list)
+    error: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One task. `queue` is the number of unfinished tasks it waits for, `consumers` the tasks that wait for it."""
+
+    id: str
+    scenario_id: str
+    service: str
+    name: str
+    status: Status
+    queue: int
+    consumers: list[str]
+    created_at: str
+    updated_at: str
+    started_at: str = ""
+    finished_at: str = ""
+    attempt: int = 0
+    token: str = ""
+    worker: str = ""
+    result_ref: str = ""
+    result: Json = None
+    error: Json = None
+    progress: float | None = None
+    message: str = ""
+    fields: dict[str, Json] = field(default_factory=dict)
+    """Template fields: `prompt`, `params`, references, any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioPage:
+    """Scenarios, newest first. `next_cursor` is None on the last page; a page may be short, even empty, before that."""
+
+    items: list[ScenarioRecord]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be created. `fields` holds template fields only; `queue` is the real in-degree."""
+
+    id: str
+    service: str
+    name: str
+    queue: int
+    consumers: list[str]
+    fields: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class NewScenario:
+    """A generated scenario to be submitted.
+
+    `tasks` stand in writing order: a task after all its consumers. `task_ids` keeps the order of the document.
+    """
+
+    scenario_id: str
+    name: str
+    version: str
+    variables: dict[str, Json]
+    template_hash: str
+    task_ids: list[str]
+    tasks: list[NewTask]
+    warnings: list[Json] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A client's `Idempotency-Key` and the digest of the body it came with. `scenario_id` must be derived from the key."""
+
+    key: str
+    body_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Outcome of a submission: `replayed` when the same idempotency key made the scenario before."""
+
+    scenario_id: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """State of Redis as the store sees it. `backlog` maps a stream to its length."""
+
+    server: str
+    version: str
+    partitions: int
+    backlog: dict[str, int]

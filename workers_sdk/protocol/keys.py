@@ -1,0 +1,140 @@
+"""Names of every Redis key, and the ids that tell their partition.
+
+Nobody else builds a key name: the server and the SDK import this module, the Lua scripts build the same names
+from the partition prefix that they are given (`docs/protocol.md` lists them for workers in other languages).
+
+An id is 16 characters of Crockford's base 32: 2 name a slot (0..1023), 14 (70 bits) name the thing. All ids of
+one scenario share its slot, so an id alone tells the partition that holds it, whatever the number of partitions.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+SLOTS: Final = 1024
+SLOT_CHARS: Final = 2
+NAME_CHARS: Final = 14
+ID_CHARS: Final = SLOT_CHARS + NAME_CHARS
+ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+GROUP_ORCHESTRATOR: Final = "orchestrator"
+"""Consumer group of the orchestrator replicas on `scenarios` and `task-events`."""
+GROUP_WORKERS: Final = "workers"
+"""Consumer group of the workers on every `queue:<service>`."""
+META: Final = "scenarist:meta"
+"""Hash of what all processes must agree on: partitions, lease_ms, schema. Outside the partitions."""
+
+_ID = re.compile(rf"^[{ALPHABET}]{{{ID_CHARS}}}$")
+_SERVICE = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+_TO_CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghjkmnpqrstvwxyz")
+
+
+def scenario_id_from(randomness: bytes) -> str:
+    """Make a scenario id from at least 10 random bytes; the same bytes give the same id."""
+    return _base32(hashlib.blake2b(randomness, digest_size=10).digest())
+
+
+def short_uuid(scenario_id: str, name: str) -> str:
+    """Derive the id of what a scenario calls `name`: same scenario and name, same id; in the scenario's slot."""
+    digest = hashlib.blake2b(name.encode(), key=scenario_id.encode(), digest_size=10).digest()
+    return scenario_id[:SLOT_CHARS] + _base32(digest)[:NAME_CHARS]
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the form of an id of this system."""
+    return _ID.match(text) is not None
+
+
+def is_service(text: str) -> bool:
+    """Whether `text` may name a service: `[a-z0-9][a-z0-9_.-]{0,63}`. Braces and colons would forge key names."""
+    return _SERVICE.match(text) is not None
+
+
+def slot_of(any_id: str) -> int:
+    """Slot (0..1023) of a scenario or task id."""
+    return ALPHABET.index(any_id[0]) * 32 + ALPHABET.index(any_id[1])
+
+
+def _base32(data: bytes) -> str:
+    return base64.b32encode(data).decode().translate(_TO_CROCKFORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Key names of one partition. With a single partition the names are the plain documented ones."""
+
+    index: int
+    prefix: str
+
+    @property
+    def scenarios(self) -> str:
+        """Stream of generated scenarios that wait to be materialized."""
+        return f"{self.prefix}scenarios"
+
+    @property
+    def task_events(self) -> str:
+        """Stream of what workers report."""
+        return f"{self.prefix}task-events"
+
+    @property
+    def timers(self) -> str:
+        """Sorted set of what is due later; score = Redis time in ms."""
+        return f"{self.prefix}timers"
+
+    @property
+    def services(self) -> str:
+        """Set of the services that ever got a task."""
+        return f"{self.prefix}services"
+
+    @property
+    def quarantine(self) -> str:
+        """Capped stream of entries that could not be read or belong to nothing."""
+        return f"{self.prefix}quarantine"
+
+    def scenario(self, scenario_id: str) -> str:
+        """Hash of one scenario."""
+        return f"{self.prefix}scenario:{scenario_id}"
+
+    def task(self, task_id: str) -> str:
+        """Hash of one task."""
+        return f"{self.prefix}task:{task_id}"
+
+    def queue(self, service: str) -> str:
+        """Stream of the ready tasks of a service."""
+        return f"{self.prefix}queue:{service}"
+
+    def index_of(self, status: str) -> str:
+        """Sorted set of the scenario ids in one status; score = creation time in ms."""
+        return f"{self.prefix}index:{status}"
+
+    def idempotency(self, fingerprint: str) -> str:
+        """String that maps an idempotency key (hashed) to the scenario it made."""
+        return f"{self.prefix}idempotency:{fingerprint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """All partitions of one installation.
+
+    Raises:
+        ValueError: `count` is not 1..1024.
+    """
+
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= SLOTS:
+            raise ValueError(f"partitions must be 1..{SLOTS}, not {self.count}")
+
+    def __getitem__(self, index: int) -> Partition:
+        return Partition(index, "" if self.count == 1 else f"{{p{index}}}:")
+
+    def __iter__(self) -> Iterator[Partition]:
+        return (self[i] for i in range(self.count))
+
+    def of(self, any_id: str) -> Partition:
+        """Partition that holds a scenario or task. The id must satisfy `is_id`."""
+        return self[slot_of(any_id) * self.count // SLOTS]

@@ -1,0 +1,122 @@
+"""The one seam to Redis: commands in, raw replies out.
+
+Everything that talks to Redis takes a `Link`. `RedisLink` is redis-py with every option that matters set by us;
+a simulation or a test may stand in its place. Replies are raw RESP2 (bytes, int, list, None): nothing is decoded
+for a whole batch, so one bad byte cannot poison its neighbours.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+Argument = str | bytes | int | float
+Command = Sequence[Argument]
+
+TIMEOUT_S: Final = 5.0
+BLOCK_MARGIN_S: Final = 5.0
+# Refusals of a healthy connection that pass by themselves: the server is loading, full, or no longer the primary.
+_PASSING = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "TRYAGAIN")
+
+
+class Unavailable(Exception):
+    """Redis gave no usable answer; the command may or may not have been applied, so repeat only what is idempotent."""
+
+
+class Refused(Exception):
+    """Redis answered with an error. `code` is its first word, for example `NOGROUP` or `WRONGTYPE`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = message.split(" ", 1)[0]
+
+
+class Link(Protocol):
+    """What the loops of the server and of the SDK know of Redis."""
+
+    async def execute(self, *command: Argument) -> Any:
+        """Run one command and return its raw reply. Raises: Unavailable, Refused."""
+        ...
+
+    async def execute_many(self, commands: Sequence[Command]) -> list[Any]:
+        """Run independent commands in one round trip (no transaction). Raises: Unavailable, Refused (the first)."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class RedisLink:
+    """A `Link` over redis-py.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        block_ms: longest `BLOCK` that will be asked; a link for blocking reads has its own connections, because
+            a reader that waits keeps its connection busy.
+        connections: how many commands may be under way at once; more wait for a free connection.
+        name: shown by `CLIENT LIST`.
+
+    redis-py repeats every command up to 10 times by default and so repeats writes: its retries are off here, and
+    only idempotent scripts are repeated, by their callers.
+    """
+
+    def __init__(self, url: str, *, block_ms: int = 0, connections: int = 16, name: str = "scenarist") -> None:
+        timeout_s = block_ms / 1000 + BLOCK_MARGIN_S if block_ms else TIMEOUT_S
+        # The class is chosen by URL (tcp, tls, unix), so options that only TCP knows are given to those alone.
+        keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=connections,
+            timeout=TIMEOUT_S,
+            protocol=2,
+            decode_responses=False,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+            retry_on_timeout=False,
+            retry_on_error=[],
+            health_check_interval=0,
+            client_name=name,
+            **keepalive,
+        )
+        self._redis = Redis.from_pool(pool)
+        # Raw replies: the callbacks of redis-py would decode and rebuild every batch.
+        self._redis.response_callbacks.clear()
+
+    async def execute(self, *command: Argument) -> Any:
+        """See `Link.execute`."""
+        try:
+            return await self._redis.execute_command(*command)
+        except RedisError as error:
+            raise _translated(error) from error
+        except OSError as error:
+            raise Unavailable(str(error)) from error
+
+    async def execute_many(self, commands: Sequence[Command]) -> list[Any]:
+        """See `Link.execute_many`."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            return list(await pipeline.execute())
+        except RedisError as error:
+            raise _translated(error) from error
+        except OSError as error:
+            raise Unavailable(str(error)) from error
+
+    async def close(self) -> None:
+        """See `Link.close`."""
+        await self._redis.aclose(close_connection_pool=True)
+
+
+def _translated(error: RedisError) -> Exception:
+    if isinstance(error, RedisConnectionError | RedisTimeoutError) or not isinstance(error, ResponseError):
+        return Unavailable(str(error))
+    text = str(error)
+    return Unavailable(text) if text.startswith(_PASSING) else Refused(text)

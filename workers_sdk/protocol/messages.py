@@ -1,0 +1,192 @@
+"""Words and shapes that cross process borders: statuses, field names, stream entries.
+
+The entry of a `queue:<service>` stream is the task as the seed prints it (`id`, `scenario_id`, `name`, `prompt`,
+`params`, references, any other field of the template), plus `attempt` and `token`. JSON values travel as JSON text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import orjson
+
+MAX_RESULT_BYTES: Final = 65_536
+MAX_ERROR_CHARS: Final = 2_000
+MAX_REF_CHARS: Final = 2_048
+
+
+class Status(StrEnum):
+    """Status of a task, and of a scenario (which is never `skipped`)."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    SUCCESS = "success"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can change it any more."""
+        return self not in (Status.PENDING, Status.PROCESSING)
+
+
+# Fields of a task hash that the engine owns; everything else came from the template and travels to the worker.
+ENGINE_FIELDS: Final = frozenset(
+    (
+        "id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref",
+        "result", "error", "attempt", "token", "entry", "worker", "started_at", "finished_at", "released",
+        "progress", "message",
+    )
+)  # fmt: skip
+
+
+class Malformed(ValueError):
+    """A stream entry that does not have the documented form."""
+
+
+def fields_of(flat: list[bytes]) -> dict[str, bytes]:
+    """Turn a flat reply (`field, value, ...`) into a dict. Raises Malformed when a field name is not UTF-8."""
+    try:
+        return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat) - 1, 2)}
+    except UnicodeDecodeError as error:
+        raise Malformed("a field name is not UTF-8") from error
+
+
+def dumps(value: Any) -> bytes:
+    """JSON text of a value. Raises TypeError for what JSON cannot say (also for lone surrogates)."""
+    return orjson.dumps(value)
+
+
+def loads(data: bytes | str) -> Any:
+    """Value of JSON text. Raises ValueError."""
+    return orjson.loads(data)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEntry:
+    """A ready task, as read from `queue:<service>`."""
+
+    entry_id: str
+    service: str
+    task_id: str
+    scenario_id: str
+    name: str
+    attempt: int
+    token: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Template fields. Values that are JSON arrays or objects are decoded, all others are text."""
+
+    @classmethod
+    def decode(cls, service: str, entry_id: bytes, flat: list[bytes]) -> "TaskEntry":
+        """Read an entry. Raises Malformed."""
+        raw = fields_of(flat)
+        try:
+            text = {name: value.decode() for name, value in raw.items()}
+            own = {name: text.pop(name) for name in ("id", "scenario_id", "name", "attempt", "token")}
+            return cls(
+                entry_id.decode(),
+                service,
+                own["id"],
+                own["scenario_id"],
+                own["name"],
+                int(own["attempt"]),
+                own["token"],
+                {name: field_value(value) for name, value in text.items()},
+            )
+        except (KeyError, ValueError) as error:  # UnicodeDecodeError is a ValueError
+            raise Malformed(f"task entry {entry_id!r}: {error}") from error
+
+
+def field_value(text: str) -> Any:
+    """Value of a template field: arrays and objects travel as JSON, everything else as its text."""
+    if text[:1] in ("[", "{"):
+        try:
+            return loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+class EventKind(StrEnum):
+    """What a report says. `release` is the orchestrator's own: go on releasing the dependents of a finished task."""
+
+    PROCESSING = "processing"
+    PROGRESS = "progress"
+    SUCCESS = "success"
+    FAILED = "failed"
+    RELEASE = "release"
+
+
+_EVENT_FIELDS: Final = ("result_ref", "result", "error", "worker", "progress", "message")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """One report of `task-events`.
+
+    Attributes:
+        token: token of the entry that was worked on. Empty only for reports by HTTP.
+        fields: what to set on the task, of `result_ref, result, error, worker, progress, message`.
+        acked: the reporter's script already removed the entry from its queue stream.
+        cursor: for `release`: position in the task's list of dependents.
+    """
+
+    task_id: str
+    kind: EventKind
+    token: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    acked: bool = False
+    cursor: int = 0
+
+    def encode(self) -> list[str]:
+        """Flat fields for XADD."""
+        flat = ["task_id", self.task_id, "status", self.kind.value, "token", self.token]
+        for name, value in self.fields.items():
+            flat += [name, value]
+        return flat
+
+    @classmethod
+    def decode(cls, flat: list[bytes]) -> "TaskEvent":
+        """Read an entry of `task-events`; anything may stand there, workers are not trusted.
+
+        Raises:
+            Malformed: a required field is missing, wrong, or a value is over its limit.
+        """
+        raw = fields_of(flat)
+        try:
+            kind = EventKind(raw["status"].decode())
+            event = cls(
+                raw["task_id"].decode("ascii"),
+                kind,
+                raw.get("token", b"").decode("ascii"),
+                {name: raw[name].decode() for name in _EVENT_FIELDS if name in raw},
+                raw.get("acked") == b"1",
+                int(raw.get("cursor", b"0")),
+            )
+        except (KeyError, ValueError) as error:
+            raise Malformed(f"task event: {error}") from error
+        event.check()
+        return event
+
+    def check(self) -> None:
+        """Raise Malformed when a value is over its limit or not of its form."""
+        limits = {"result_ref": MAX_REF_CHARS, "error": 8 * MAX_ERROR_CHARS, "worker": 256, "message": MAX_ERROR_CHARS}
+        for name, limit in limits.items():
+            if len(self.fields.get(name, "")) > limit:
+                raise Malformed(f"{name} is longer than {limit} characters")
+        if result := self.fields.get("result"):
+            if len(result.encode()) > MAX_RESULT_BYTES:
+                raise Malformed(f"result is larger than {MAX_RESULT_BYTES} bytes")
+            try:
+                loads(result)
+            except ValueError as error:
+                raise Malformed("result is not JSON") from error
+        if progress := self.fields.get("progress"):
+            try:
+                percent = float(progress)
+            except ValueError as error:
+                raise Malformed("progress is not a number") from error
+            if not 0 <= percent <= 100:
+                raise Malformed("progress is not within 0..100")
