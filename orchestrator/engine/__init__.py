@@ -1,0 +1,7 @@
+"""The background half of the server: everything that moves scenarios forward."""
+
+from .engine import Engine
+from .loop import Seams
+from .reader import BLOCK_MS
+
+__all__ = ["BLOCK_MS", "Engine", "Seams"]

@@ -8,12 +8,12 @@ for a whole batch, so one bad byte cannot poison its neighbours.
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Argument = str | bytes | int | float
 Command = Sequence[Argument]
@@ -21,7 +21,17 @@ Command = Sequence[Argument]
 TIMEOUT_S: Final = 5.0
 BLOCK_MARGIN_S: Final = 5.0
 # Refusals of a healthy connection that pass by themselves: the server is loading, full, or no longer the primary.
-_PASSING = ("LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "TRYAGAIN")
+_PASSING = ("OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY ", "CLUSTERDOWN", "TRYAGAIN")
+# redis-py turns these first words into classes and drops them from the text; an error keeps its word here.
+_WORDS: Final = {
+    redis_errors.NoScriptError: "NOSCRIPT",
+    redis_errors.OutOfMemoryError: "OOM",
+    redis_errors.ReadOnlyError: "READONLY",
+    redis_errors.MasterDownError: "MASTERDOWN",
+    redis_errors.ClusterDownError: "CLUSTERDOWN",
+    redis_errors.TryAgainError: "TRYAGAIN",
+    redis_errors.NoPermissionError: "NOPERM",
+}
 
 
 class Unavailable(Exception):
@@ -66,7 +76,9 @@ class RedisLink:
     only idempotent scripts are repeated, by their callers.
     """
 
-    def __init__(self, url: str, *, block_ms: int = 0, connections: int = 16, name: str = "scenarist") -> None:
+    def __init__(
+        self, url: str, *, block_ms: int = 0, connections: int = 16, name: str = "scenarist"
+    ) -> None:
         timeout_s = block_ms / 1000 + BLOCK_MARGIN_S if block_ms else TIMEOUT_S
         # The class is chosen by URL (tcp, tls, unix), so options that only TCP knows are given to those alone.
         keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
@@ -92,7 +104,7 @@ class RedisLink:
     async def execute(self, *command: Argument) -> Any:
         """See `Link.execute`."""
         try:
-            return await self._redis.execute_command(*command)
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except RedisError as error:
             raise _translated(error) from error
         except OSError as error:
@@ -116,7 +128,8 @@ class RedisLink:
 
 
 def _translated(error: RedisError) -> Exception:
-    if isinstance(error, RedisConnectionError | RedisTimeoutError) or not isinstance(error, ResponseError):
-        return Unavailable(str(error))
-    text = str(error)
-    return Unavailable(text) if text.startswith(_PASSING) else Refused(text)
+    """A lost or silent connection, and a refusal that passes by itself, are outages; any other answer is a refusal."""
+    word = next((word for kind, word in _WORDS.items() if isinstance(error, kind)), "")
+    text = f"{word} {error}".strip()
+    answered = isinstance(error, ResponseError) and not isinstance(error, RedisConnectionError)
+    return Refused(text) if answered and not text.startswith(_PASSING) else Unavailable(text)

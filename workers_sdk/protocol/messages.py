@@ -37,9 +37,12 @@ ENGINE_FIELDS: Final = frozenset(
     (
         "id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref",
         "result", "error", "attempt", "token", "entry", "worker", "started_at", "finished_at", "released",
-        "progress", "message",
+        "progress", "message", "lost",
     )
 )  # fmt: skip
+
+RESERVED_FIELDS: Final = ENGINE_FIELDS | {"name", "json_fields"}
+"""What a template must not use as the name of a field of its own."""
 
 
 class Malformed(ValueError):
@@ -76,7 +79,7 @@ class TaskEntry:
     attempt: int
     token: str
     fields: dict[str, Any] = field(default_factory=dict)
-    """Template fields. Values that are JSON arrays or objects are decoded, all others are text."""
+    """Template fields with their types."""
 
     @classmethod
     def decode(cls, service: str, entry_id: bytes, flat: list[bytes]) -> "TaskEntry":
@@ -93,20 +96,41 @@ class TaskEntry:
                 own["name"],
                 int(own["attempt"]),
                 own["token"],
-                {name: field_value(value) for name, value in text.items()},
+                template_values(text),
             )
         except (KeyError, ValueError) as error:  # UnicodeDecodeError is a ValueError
             raise Malformed(f"task entry {entry_id!r}: {error}") from error
 
 
-def field_value(text: str) -> Any:
-    """Value of a template field: arrays and objects travel as JSON, everything else as its text."""
-    if text[:1] in ("[", "{"):
-        try:
-            return loads(text)
-        except ValueError:
-            return text
-    return text
+def template_values(text: Mapping[str, str]) -> dict[str, Any]:
+    """Values of template fields with their types.
+
+    A hash and a stream entry hold text only. `params` is JSON; so is every field named in `json_fields` (names
+    separated by spaces). All others are text, whatever they look like: a prompt `[1]` stays a prompt.
+
+    Raises:
+        Malformed: a field that should be JSON is not.
+    """
+    typed = {"params", *text.get("json_fields", "").split()}
+    try:
+        return {name: loads(v) if name in typed else v for name, v in text.items() if name != "json_fields"}
+    except ValueError as error:
+        raise Malformed(f"a template field is not JSON: {error}") from error
+
+
+def template_texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """The reverse of `template_values`.
+
+    Raises:
+        ValueError: a name is reserved or not a word. TypeError: a value is not JSON.
+    """
+    if bad := [name for name in values if name in RESERVED_FIELDS or not name.isidentifier()]:
+        raise ValueError(f"not usable as template fields: {', '.join(sorted(bad))}")
+    typed = {
+        name: dumps(v).decode() for name, v in values.items() if name == "params" or not isinstance(v, str)
+    }
+    named = " ".join(name for name in typed if name != "params")
+    return {**values, **typed, **({"json_fields": named} if named else {})}
 
 
 class EventKind(StrEnum):
@@ -172,7 +196,12 @@ class TaskEvent:
 
     def check(self) -> None:
         """Raise Malformed when a value is over its limit or not of its form."""
-        limits = {"result_ref": MAX_REF_CHARS, "error": 8 * MAX_ERROR_CHARS, "worker": 256, "message": MAX_ERROR_CHARS}
+        limits = {
+            "result_ref": MAX_REF_CHARS,
+            "error": 8 * MAX_ERROR_CHARS,
+            "worker": 256,
+            "message": MAX_ERROR_CHARS,
+        }
         for name, limit in limits.items():
             if len(self.fields.get(name, "")) > limit:
                 raise Malformed(f"{name} is longer than {limit} characters")

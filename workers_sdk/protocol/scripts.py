@@ -52,7 +52,11 @@ class Scripts:
 
     def __init__(self, *folders: Path, fragments: Mapping[str, str] | None = None) -> None:
         library = {path.stem: path.read_text() for path in sorted((LUA / "lib").glob("*.lua"))}
-        library |= {path.stem: path.read_text() for folder in folders for path in sorted((folder / "lib").glob("*.lua"))}
+        library |= {
+            path.stem: path.read_text()
+            for folder in folders
+            for path in sorted((folder / "lib").glob("*.lua"))
+        }
         library |= fragments or {}
         self.by_name = {
             path.stem: assemble(path.stem, path.read_text(), library)
@@ -60,7 +64,9 @@ class Scripts:
             for path in sorted(folder.glob("*.lua"))
         }
 
-    async def call(self, link: Link, name: str, values: Mapping[str, Argument], rest: Iterable[Argument] = ()) -> Any:
+    async def call(
+        self, link: Link, name: str, values: Mapping[str, Argument], rest: Iterable[Argument] = ()
+    ) -> Any:
         """Run a script. `values` holds exactly the keys and fixed arguments of its header, by name.
 
         Raises:

@@ -1,0 +1,5 @@
+"""`python -m orchestrator` is `scenarist`."""
+
+from orchestrator.cli import main
+
+main()

@@ -1,0 +1,92 @@
+"""Puts the API together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from workers_sdk.protocol.link import Link, RedisLink
+
+from ..artifacts import Artifacts
+from ..config import Settings
+from ..logs import configure
+from ..packs import discover
+from ..store.store import Store
+from ..templates import Registry
+from . import artifacts, documented, handlers, health, scenarios, tasks, templates
+from .edge import Edge
+from .health import service_version
+from .services import Services, policy_of
+
+_ABOUT = """One request becomes a graph of tasks over Redis Streams.
+
+Every error is a problem document (RFC 9457) with a stable `code`; `GET /problems` lists them all."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    settings: Settings, link: Link | None = None, *, artifact_store: Artifacts | None = None
+) -> FastAPI:
+    """Make the API.
+
+    Args:
+        settings: see `Settings`.
+        link: an open link to Redis that the caller closes; without it the app opens its own at start.
+        artifact_store: read artifacts there, not below `settings.artifacts`.
+
+    The start of the app raises what `Store.open`, `discover` and `Registry` raise.
+    """
+    app = FastAPI(
+        title="Scenarist",
+        version=service_version(),
+        description=_ABOUT,
+        lifespan=_lifespan(settings, link, artifact_store),
+        redirect_slashes=False,
+        docs_url="/docs" if settings.debug else None,
+        redoc_url="/redoc" if settings.debug else None,
+    )
+    app.add_middleware(Edge)
+    handlers.install(app)
+    for module in (scenarios, tasks, templates, artifacts, health):
+        app.include_router(module.router)
+    documented.install(app)
+    return app
+
+
+def app_from_env() -> FastAPI:
+    """Make the API from the environment, for `uvicorn --factory orchestrator.api.app:app_from_env`."""
+    settings = Settings()
+    configure("debug" if settings.debug else settings.log_level, json=settings.log_json)
+    return create_app(settings)
+
+
+def template_registry(settings: Settings) -> Registry:
+    """Templates of the settings' folders and of all packs. Raises: PackError, TemplateError."""
+    return Registry([*settings.templates, *(pack.template_folder for pack in discover())])
+
+
+def _lifespan(settings: Settings, given: Link | None, artifact_store: Artifacts | None) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        link = given or RedisLink(settings.redis_url, connections=64, name="scenarist-api")
+        try:
+            store = await Store.open(
+                link,
+                partitions=settings.partitions,
+                policy=policy_of(settings),
+                unsafe_volatile=settings.unsafe_volatile,
+            )
+            app.state.services = Services(
+                settings=settings,
+                link=link,
+                store=store,
+                registry=template_registry(settings),
+                artifacts=artifact_store or Artifacts(settings.artifacts),
+            )
+            yield
+        finally:
+            if given is None:
+                await link.close()
+
+    return lifespan

@@ -1,0 +1,61 @@
+"""What OpenAPI says beyond what FastAPI finds out by itself: problems, and the strings of their codes."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from .problems import KINDS, MEDIA_TYPE, ProblemOut
+
+TAGS = [
+    {"name": "scenarios", "description": "Generate scenarios and watch them."},
+    {"name": "tasks", "description": "Look at tasks and report about them."},
+    {"name": "templates", "description": "What can be generated, and how it would look."},
+    {"name": "artifacts", "description": "What the workers made."},
+    {"name": "service", "description": "About the service itself."},
+]
+
+
+def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Documentation of a route's problems, for its `responses`. 503 is added: every route stands on Redis."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for code in sorted({*codes, "unavailable"}, key=lambda code: (KINDS[code].status, code)):
+        kind = KINDS[code]
+        entry = by_status.setdefault(kind.status, {"model": ProblemOut, "description": ""})
+        entry["description"] += f"`{code}`: {kind.meaning} "
+    for entry in by_status.values():
+        entry["description"] = entry["description"].strip()
+    return by_status
+
+
+BODY = ("invalid_json", "invalid_field", "body_too_large", "body_timeout", "unsupported_media_type")
+"""Codes that every route with a body may answer with."""
+
+
+def install(app: FastAPI) -> None:
+    """Replace the document of an app by the corrected one, made once."""
+
+    def document() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS
+    )
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _as_problems(operation["responses"])
+    return document
+
+
+def _as_problems(responses: dict[str, Any]) -> None:
+    """FastAPI documents every model as application/json."""
+    for response in responses.values():
+        content = response.get("content", {})
+        if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/ProblemOut"):
+            response["content"] = {MEDIA_TYPE: content["application/json"]}

@@ -1,0 +1,107 @@
+"""Turns exceptions into problems: the one table from what our code raises to what the client reads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as FrameworkError
+
+from workers_sdk.protocol.link import Unavailable
+from workers_sdk.protocol.messages import Malformed
+
+from ..store.listing import BadCursor
+from ..store.store import IdempotencyConflict
+from ..templates import TemplateError, TemplateProblem, UnknownTemplate
+from .problems import FieldError, Problem, from_status, respond
+
+_MAX_KEY_CHARS = 100
+RETRY_AFTER_S = 1
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers. What is not in this table is a bug and is answered by `Edge`."""
+    table = {
+        RequestValidationError: _invalid,
+        FrameworkError: _framework,
+        TemplateError: _template,
+        UnknownTemplate: _unknown_template,
+        BadCursor: _cursor,
+        IdempotencyConflict: _conflict,
+        Malformed: _malformed,
+        Unavailable: _unavailable,
+    }
+    for kind, make in table.items():
+        app.add_exception_handler(kind, _handler(make))
+
+
+def _handler(make: Any) -> Any:
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        return respond(request.scope["path"], make(error))
+
+    return handle
+
+
+def _framework(error: FrameworkError) -> Problem:
+    return error if isinstance(error, Problem) else from_status(error.status_code, error.headers)
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    errors = [_field_error(item) for item in error.errors()]
+    count = f"{len(errors)} invalid field" + ("s" if len(errors) > 1 else "")
+    return Problem("invalid_field", f"The request has {count}: {errors[0].detail}", errors=errors)
+
+
+def _field_error(item: dict[str, Any]) -> FieldError:
+    """pydantic's messages name limits and choices, never the value that was sent."""
+    place, *path = item["loc"]
+    detail = item["msg"].removesuffix(".") + "."
+    if place == "body":
+        return FieldError(pointer=pointer(path), detail=detail)
+    return FieldError(parameter=str(path[0]) if path else str(place), detail=detail)
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """JSON Pointer (RFC 6901) of a path; keys that the client made up are cut."""
+    return "".join("/" + str(part)[:_MAX_KEY_CHARS].replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _template(error: TemplateError) -> Problem:
+    errors = [_template_error(problem) for problem in error.problems]
+    more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
+    return Problem("invalid_template", f"{errors[0].detail}{more}" if errors else str(error), errors=errors)
+
+
+def _template_error(problem: TemplateProblem) -> FieldError:
+    return FieldError(
+        pointer=problem.path or None,
+        detail=problem.message,
+        code=problem.code,
+        file=problem.file.replace("\\", "/").rpartition("/")[2] or None,
+        line=problem.line or None,
+        column=problem.column or None,
+    )
+
+
+def _unknown_template(error: UnknownTemplate) -> Problem:
+    return Problem("unknown_template", str(error))
+
+
+def _cursor(_error: BadCursor) -> Problem:
+    where = FieldError(parameter="cursor", detail="This is no cursor of this list.")
+    return Problem("invalid_cursor", where.detail, errors=[where])
+
+
+def _conflict(error: IdempotencyConflict) -> Problem:
+    detail = "This Idempotency-Key came with another body before."
+    return Problem("idempotency_conflict", detail, extra={"scenario_id": str(error)})
+
+
+def _malformed(error: Malformed) -> Problem:
+    return Problem("invalid_field", f"The report is not acceptable: {error}.")
+
+
+def _unavailable(_error: Unavailable) -> Problem:
+    detail = "Redis gave no answer; the request may or may not have been carried out."
+    return Problem("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -1,0 +1,354 @@
+"""Bodies of requests and responses, with their limits and examples; nothing here decides anything."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from workers_sdk.protocol.messages import MAX_ERROR_CHARS, MAX_REF_CHARS, Status
+
+Json = Any
+
+TemplateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+ScenarioStatus = Literal["pending", "processing", "success", "failed", "cancelled"]
+
+SCENARIO_ID = "2q0v9k5xw3hmt7ad"
+TASK_ID = "2q8fz1c4n6yrj0eb"
+TIME = "2025-06-26T10:34:12.349Z"
+_GENERATE: Final[dict[str, Json]] = {"scenario": "CreateVideo", "description": "Создай видео про котов", "slides_count": 3}
+_WARNING: Final[dict[str, Json]] = {
+    "code": "queue_mismatch",
+    "message": "`queue: 3` is declared, but 4 tasks lead to this one; 4 counts.",
+    "pointer": "tasks[8].queue",
+    "line": 84,
+    "column": 12,
+}
+_REF = f"s3://bucket/{SCENARIO_ID}/{TASK_ID}/1/video.mp4"
+
+
+class Request(BaseModel):
+    """Base of request bodies: unknown fields and silent conversions (`"3"` for 3) are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class GenerateIn(Request):
+    """What to generate."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_GENERATE]})
+
+    scenario: TemplateName = Field(description="Name of a template, with or without the prefix `Scenario`.")
+    description: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20_000,
+        description="What the user asks for, any text: the variables PROMPT and DESCRIPTION of the template.",
+    )
+    slides_count: int | None = Field(
+        default=None, ge=1, le=50, description="Number of slides: the variables N_SLIDES and SLIDES_COUNT."
+    )
+    variables: dict[VariableName, Json] = Field(
+        default_factory=dict,
+        max_length=200,
+        description="Any other variable of the template by name; these win over the two fields above.",
+    )
+
+
+class WarningOut(BaseModel):
+    """Something that works, but is probably not what was meant."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_WARNING]})
+
+    code: str
+    message: str
+    pointer: str = Field(
+        default="", description="Where: a path within the template, or a JSON Pointer into the body."
+    )
+    line: int | None = Field(default=None, description="Line of the template, from 1.")
+    column: int | None = Field(default=None, description="Column of the template, from 1.")
+
+
+class SelfLink(BaseModel):
+    """Addresses, relative to the server."""
+
+    self: str
+
+
+class GenerateOut(BaseModel):
+    """An accepted scenario."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "scenario_id": SCENARIO_ID,
+                    "name": "ScenarioCreateVideo",
+                    "version": "1.0.0",
+                    "status": "pending",
+                    "total": 1,
+                    "task_ids": [TASK_ID],
+                    "warnings": [],
+                    "links": {"self": f"/scenarios/{SCENARIO_ID}"},
+                }
+            ]
+        }
+    )
+
+    scenario_id: str
+    name: str
+    version: str
+    status: ScenarioStatus = "pending"
+    total: int = Field(description="Number of tasks.")
+    task_ids: list[str] = Field(description="Ids of the tasks in the order of the template.")
+    warnings: list[WarningOut]
+    links: SelfLink
+
+
+class PlannedTask(BaseModel):
+    """A task as it would be created."""
+
+    key: str = Field(description="Name of the task within the scenario.")
+    service: str
+    name: str
+    queue: int = Field(description="Number of tasks that it waits for.")
+    consumers: list[str] = Field(description="Keys of the tasks that wait for it.")
+    fields: dict[str, Json] = Field(description="Everything else that the template gives it.")
+
+
+class PlanOut(BaseModel):
+    """A generated and checked scenario of which nothing was stored. Ids within `fields` are of this plan only."""
+
+    name: str
+    version: str
+    variables: dict[str, Json] = Field(
+        description="Effective values: defaults of the template and what was sent."
+    )
+    template_hash: str = Field(description="SHA-256 of the template's text.")
+    total: int
+    tasks: list[PlannedTask]
+    stages: list[list[str]] = Field(
+        description="Keys of the tasks that may run at the same time, stage by stage."
+    )
+    critical_path: list[str] = Field(description="Keys along the longest chain of dependencies.")
+    warnings: list[WarningOut]
+
+
+class TaskLinks(BaseModel):
+    """Addresses, relative to the server. `result` is null as long as there is no artifact."""
+
+    self: str
+    scenario: str
+    result: str | None = None
+
+
+class TaskOut(BaseModel):
+    """A task."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": TASK_ID,
+                    "scenario_id": SCENARIO_ID,
+                    "service": "video-service",
+                    "name": "CreateVideoFromSlides",
+                    "status": "success",
+                    "queue": 0,
+                    "consumers": [],
+                    "created_at": TIME,
+                    "updated_at": TIME,
+                    "started_at": TIME,
+                    "finished_at": TIME,
+                    "attempt": 1,
+                    "worker": "video-1",
+                    "result_ref": _REF,
+                    "progress": 100.0,
+                    "fields": {"voice_track_id": "2q3mmt9c0vwxr5hd"},
+                    "links": {
+                        "self": f"/tasks/{TASK_ID}",
+                        "scenario": f"/scenarios/{SCENARIO_ID}",
+                        "result": f"/tasks/{TASK_ID}/result",
+                    },
+                }
+            ]
+        }
+    )
+
+    id: str
+    scenario_id: str
+    service: str
+    name: str
+    status: Status
+    queue: int = Field(description="Number of unfinished tasks that it waits for; it may start at 0.")
+    consumers: list[str] = Field(description="Ids of the tasks that wait for it.")
+    created_at: str = Field(description="ISO 8601, UTC.")
+    updated_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    attempt: int = Field(default=0, description="How often it was handed out; 0 before the first time.")
+    worker: str | None = None
+    prompt: Json = None
+    params: Json = None
+    result_ref: str | None = Field(default=None, description="URI of the artifact.")
+    result: Json = Field(default=None, description="Small result, as JSON.")
+    error: Json = Field(default=None, description="Why it failed or was skipped: `type`, `message` and more.")
+    progress: float | None = Field(default=None, description="Percent, 0 to 100.")
+    message: str | None = None
+    fields: dict[str, Json] = Field(default_factory=dict, description="All other fields of the template.")
+    links: TaskLinks
+
+
+class ScenarioItem(BaseModel):
+    """A scenario without its tasks."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "scenario_id": SCENARIO_ID,
+                    "name": "ScenarioCreateVideo",
+                    "version": "1.0.0",
+                    "status": "processing",
+                    "percent": 44.4,
+                    "counts": {
+                        "pending": 4,
+                        "processing": 1,
+                        "success": 4,
+                        "failed": 0,
+                        "skipped": 0,
+                        "cancelled": 0,
+                    },
+                    "total": 9,
+                    "created_at": TIME,
+                    "updated_at": TIME,
+                    "variables": {"N_SLIDES": 3, "PROMPT": "Создай видео про котов"},
+                    "warnings": [],
+                    "links": {"self": f"/scenarios/{SCENARIO_ID}"},
+                }
+            ]
+        }
+    )
+
+    scenario_id: str
+    name: str
+    version: str
+    status: ScenarioStatus
+    percent: float = Field(ge=0, le=100, description="Share of the tasks that are final.")
+    counts: dict[Status, int] = Field(description="Number of tasks per status.")
+    total: int
+    created_at: str = Field(description="ISO 8601, UTC.")
+    updated_at: str
+    finished_at: str | None = None
+    variables: dict[str, Json]
+    warnings: list[Json]
+    error: Json = Field(default=None, description="Why it failed.")
+    links: SelfLink
+
+
+class ScenarioOut(ScenarioItem):
+    """A scenario with its tasks. A task of a scenario that was accepted a moment ago may still be missing."""
+
+    result_ref: str | None = Field(
+        default=None, description="Artifact of the last task that nothing waits for."
+    )
+    tasks: list[TaskOut]
+
+
+class ScenarioPageOut(BaseModel):
+    """Scenarios, newest first. A page may be short, even empty, before the last one."""
+
+    items: list[ScenarioItem]
+    next_cursor: str | None = Field(description="Value of `cursor` for the next page; null on the last one.")
+
+
+class TaskErrorIn(Request):
+    """Why a task failed."""
+
+    type: str = Field(default="error", min_length=1, max_length=200)
+    message: str = Field(max_length=MAX_ERROR_CHARS)
+
+
+class StatusIn(Request):
+    """A report about a task, by HTTP."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "success", "result_ref": _REF}, {"status": "processing"}]}
+    )
+
+    status: Literal["processing", "success", "failed"]
+    result_ref: str | None = Field(default=None, max_length=MAX_REF_CHARS, description="URI of the artifact.")
+    result: Json = Field(default=None, description="Small result: any JSON of at most 65,536 bytes.")
+    error: Annotated[str, StringConstraints(max_length=MAX_ERROR_CHARS)] | TaskErrorIn | None = None
+    token: str | None = Field(
+        default=None, max_length=200, description="Token of the task's stream entry, if known."
+    )
+    progress: float | None = Field(default=None, ge=0, le=100, description="Percent.")
+    message: str | None = Field(default=None, max_length=MAX_ERROR_CHARS, description="What it is doing.")
+    worker: str | None = Field(
+        default=None, min_length=1, max_length=256, description="Name of the reporter."
+    )
+
+
+class TemplateItem(BaseModel):
+    """A template."""
+
+    name: str
+    variables: dict[str, Json] = Field(description="Variables with their defaults.")
+    hash: str = Field(description="SHA-256 of the text.")
+    links: SelfLink
+
+
+class TemplateOut(TemplateItem):
+    """A template with its text."""
+
+    text: str
+
+
+class TemplatesOut(BaseModel):
+    """All templates, by name."""
+
+    items: list[TemplateItem]
+
+
+class HealthOut(BaseModel):
+    """State of the service. `backlog` maps a stream to the number of its entries."""
+
+    status: Literal["ok", "unavailable"]
+    version: str = Field(description="Version of this service.")
+    redis: Literal["ok", "unavailable"]
+    server: str | None = Field(default=None, description="redis or valkey.")
+    server_version: str | None = None
+    partitions: int | None = None
+    backlog: dict[str, int] = Field(default_factory=dict)
+
+
+class Alive(BaseModel):
+    """A short yes."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Endpoint(BaseModel):
+    """One address of the API."""
+
+    method: str
+    path: str
+    summary: str
+
+
+class InfoOut(BaseModel):
+    """What this service is."""
+
+    service: str
+    version: str
+    openapi: str
+    endpoints: list[Endpoint]
+
+
+class ProblemKind(BaseModel):
+    """One kind of error that the API answers with."""
+
+    code: str
+    status: int
+    title: str
+    meaning: str

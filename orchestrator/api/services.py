@@ -1,0 +1,42 @@
+"""What the routes stand on, made once at start."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from workers_sdk.protocol.link import Link
+
+from ..artifacts import Artifacts
+from ..config import Settings
+from ..store.store import Policy, Store
+from ..templates import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a route may need."""
+
+    settings: Settings
+    link: Link
+    store: Store
+    registry: Registry
+    artifacts: Artifacts
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Times and limits of the engine, from the settings."""
+    return Policy(
+        lease_ms=settings.lease_ms,
+        http_lease_ms=settings.http_lease_ms,
+        max_lost=settings.max_attempts,
+        retention_ms=settings.retention_s * 1000,
+    )
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+Needs = Annotated[Services, Depends(_services)]
+"""Annotation of a route's parameter that takes the services."""

@@ -1,0 +1,104 @@
+"""Reads what workers put into the artifact store; the server never writes there.
+
+Objects lie at `<scenario_id>/<task_id>/<attempt>/<name>` below one root, and a `result_ref` is the root's URI
+plus that path.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+import obstore
+from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
+
+from workers_sdk.protocol.keys import is_id
+
+CHUNK_BYTES: Final = 256 * 1024
+MAX_PATH_CHARS: Final = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object that exists. `etag` is quoted as in HTTP, empty when the store has none."""
+
+    path: str
+    size: int
+    etag: str
+
+
+class Artifacts:
+    """The artifact store below one root.
+
+    Args:
+        root: a folder, `file:///folder`, `s3://bucket/prefix` or `memory://`. A folder is made when missing.
+        store: use this object store for the root; for tests and for `memory://` shared within one process.
+
+    Raises:
+        OSError: the folder cannot be made. ValueError: the URL is of no known kind.
+    """
+
+    def __init__(self, root: str, *, store: ObjectStore | None = None) -> None:
+        self._folder = _folder_of(root)
+        self.uri = (f"file://{self._folder}" if self._folder else root).rstrip("/")
+        self._store = store or _open(root, self._folder)
+
+    def path_of(self, ref: str) -> str | None:
+        """Path of a reference below the root, None when it points elsewhere."""
+        form = unquote(ref) if self._folder else ref  # a reference to a file is a URI, its path is percent-encoded
+        # memory:// names no place, so its references may have three slashes.
+        path = form.removeprefix(self.uri).lstrip("/")
+        return path if form.startswith(f"{self.uri}/") and is_artifact_path(path) else None
+
+    async def find(self, path: str) -> Stored | None:
+        """Look up an object; None when there is none, or when `path` is not one that a worker can have written."""
+        if not is_artifact_path(path) or not await asyncio.to_thread(self._is_inside, path):
+            return None
+        try:
+            meta = await obstore.head_async(self._store, path)
+        except (FileNotFoundError, ValueError):
+            return None
+        return Stored(path, meta["size"], meta.get("e_tag") or "")
+
+    async def read(self, stored: Stored, start: int, end: int) -> AsyncIterator[bytes]:
+        """Bytes `start` (inclusive) to `end` (exclusive) in chunks; at most two chunks are held in memory."""
+        if start >= end:
+            return
+        result = await obstore.get_async(self._store, stored.path, options={"range": (start, end)})
+        async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
+            yield bytes(chunk)
+
+    def _is_inside(self, path: str) -> bool:
+        """Whether a local path stays below the root when links are followed."""
+        if self._folder is None:
+            return True
+        try:
+            return (self._folder / path).resolve().is_relative_to(self._folder)
+        except OSError:  # too long a name, a loop of links
+            return False
+
+
+def is_artifact_path(path: str) -> bool:
+    """Whether `path` has the form `<scenario_id>/<task_id>/<attempt>/<name>`, with nothing that could climb out."""
+    parts = path.split("/")
+    if len(parts) < 4 or len(path) > MAX_PATH_CHARS or not (is_id(parts[0]) and is_id(parts[1])):
+        return False
+    if not (parts[2].isascii() and parts[2].isdigit()):
+        return False
+    return all(part not in ("", ".", "..") and part.isprintable() and "\\" not in part for part in parts[3:])
+
+
+def _folder_of(root: str) -> Path | None:
+    if root.startswith("file://"):
+        return Path(unquote(root.removeprefix("file://"))).resolve()
+    return None if "://" in root else Path(root).resolve()
+
+
+def _open(root: str, folder: Path | None) -> ObjectStore:
+    if folder:
+        return LocalStore(folder, mkdir=True)
+    if root.startswith("memory:"):
+        return MemoryStore()
+    return from_url(root)

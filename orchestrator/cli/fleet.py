@@ -1,0 +1,171 @@
+"""All roles as processes of this machine: started together, watched, stopped together."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from orchestrator.config import Settings
+from orchestrator.embedded import EmbeddedError, EmbeddedServer
+from orchestrator.packs import Pack
+from orchestrator.processes import start_child, stop_child, tail
+
+from .client import ApiClient
+from .exits import CommandError, Exit
+
+HOME: Final = Path(".scenarist")
+START_TIMEOUT_S: Final = 30.0
+PORTS_TRIED: Final = 50
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Fleet:
+    """Child processes by name, each with a log file of its own under `logs`."""
+
+    logs: Path
+    env: Mapping[str, str]
+    commands: dict[str, Sequence[str]] = field(default_factory=dict)
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, *module_and_arguments: str) -> None:
+        """Start `python -m module arguments...`."""
+        self.commands[name] = module_and_arguments
+        command = [sys.executable, "-m", *module_and_arguments]
+        self.children[name] = start_child(command, log=self.log_of(name), env=self.env)
+
+    def log_of(self, name: str) -> Path:
+        """Log file of a child."""
+        return self.logs / f"{name}.log"
+
+    def check(self) -> None:
+        """Raise CommandError, with the end of its log, when a child has ended by itself."""
+        for name, child in self.children.items():
+            if (code := child.poll()) is not None:
+                log = self.log_of(name)
+                raise CommandError(f"{name} ended by itself (code {code}); the end of {log}:\n{tail(log)}")
+
+    def stop(self) -> None:
+        """Ask all to end at once, then wait for each. What was not reported stays in Redis for the next time."""
+        for child in self.children.values():
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children.values():
+            stop_child(child)
+        self.children.clear()
+
+    def restart(self) -> None:
+        """Stop all and start all again."""
+        self.stop()
+        for name, command in self.commands.items():
+            self.start(name, *command)
+
+    def log_about(self, text: str) -> Path | None:
+        """The log that mentions `text`, if any: the one to read when a task failed."""
+        logs = (self.log_of(name) for name in self.commands)
+        return next((log for log in logs if log.exists() and text in log.read_text(errors="replace")), None)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A complete system that runs."""
+
+    api_url: str
+    redis_url: str
+    fleet: Fleet
+
+
+@contextmanager
+def everything(settings: Settings, packs: Sequence[Pack], say: Say) -> Iterator[Running]:
+    """Run a Redis (unless `settings` names one), the API, one orchestrator and all workers of `packs`.
+
+    Raises:
+        CommandError: something did not start; the message has the end of its log.
+    """
+    with ExitStack() as stack:
+        redis_url = settings.redis_url
+        if "redis_url" not in settings.model_fields_set:
+            redis_url = _started(stack, EmbeddedServer(HOME / "redis")).url
+        port = free_port(settings.host, settings.port)
+        if settings.port not in (0, port):
+            say(f"port {settings.port} is taken, the API takes {port}")
+        fleet = Fleet(HOME.absolute() / "logs", _environment(settings, redis_url, port))
+        stack.callback(fleet.stop)
+        fleet.start("api", "orchestrator", "serve")
+        fleet.start("engine", "orchestrator", "engine")
+        for pack in packs:
+            for name, module in pack.workers.items():
+                fleet.start(f"{pack.name}-{name}", "workers_sdk", module)
+        running = Running(f"http://{_reachable(settings.host)}:{port}", redis_url, fleet)
+        wait_until_up(running)
+        yield running
+
+
+def wait_until_up(running: Running) -> None:
+    """Wait until the API answers. Raises CommandError when it does not, or when a child ended."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    with ApiClient(running.api_url) as client:
+        while not client.is_up():
+            running.fleet.check()
+            if time.monotonic() > deadline:
+                log = running.fleet.log_of("api")
+                raise CommandError(f"the API does not answer; the end of {log}:\n{tail(log)}", Exit.UNREACHABLE)
+            time.sleep(0.05)
+
+
+@contextmanager
+def ends_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that all children are stopped in order."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def free_port(host: str, port: int) -> int:
+    """`port`, or the next free one; 0 takes any. Raises CommandError when none of 50 is free."""
+    for candidate in range(port, min(port + PORTS_TRIED, 65_536)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, candidate))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise CommandError(f"no free port on {host} from {port} on; choose one by PORT=...", Exit.USAGE)
+
+
+def _started(stack: ExitStack, server: EmbeddedServer) -> EmbeddedServer:
+    try:
+        return stack.enter_context(server)
+    except EmbeddedError as error:
+        raise CommandError(str(error), Exit.UNREACHABLE) from error
+
+
+def _environment(settings: Settings, redis_url: str, port: int) -> dict[str, str]:
+    artifacts = settings.artifacts
+    if "://" not in artifacts and not artifacts.startswith("memory:"):
+        artifacts = str(Path(artifacts).absolute())
+    own = {"REDIS_URL": redis_url, "HOST": settings.host, "PORT": str(port), "SCENARIST_ARTIFACTS": artifacts}
+    return {**os.environ, **own, "PYTHONUNBUFFERED": "1"}
+
+
+def _reachable(host: str) -> str:
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

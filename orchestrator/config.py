@@ -1,0 +1,116 @@
+"""Settings: every option of the server, and the only reader of its environment.
+
+The names of the first four come from the documented service; all others start with `SCENARIST_`.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from workers_sdk.protocol.keys import SLOTS
+
+
+class Settings(BaseSettings):
+    """Options of API and orchestrator, from the environment or a file `.env` in the working folder.
+
+    Raises:
+        pydantic.ValidationError: a value is not of its kind or out of its range.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SCENARIST_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    redis_url: str = Field(
+        default="redis://localhost:6379",
+        validation_alias=AliasChoices("REDIS_URL", "redis_url"),
+        pattern=r"^(redis|rediss|unix)://",
+        repr=False,
+        description="Redis or Valkey: redis://, rediss:// or unix://. May hold a password, so it is never printed.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        validation_alias=AliasChoices("HOST", "host"),
+        description="Address that the API listens on.",
+    )
+    port: int = Field(
+        default=8001,
+        ge=0,
+        le=65_535,
+        validation_alias=AliasChoices("PORT", "port"),
+        description="TCP port of the API; 0 takes a free one.",
+    )
+    debug: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("DEBUG", "debug"),
+        description="Developer mode: log level debug, interactive pages at /docs and /redoc.",
+    )
+
+    artifacts: str = Field(
+        default="./.scenarist/artifacts",
+        min_length=1,
+        description="Root of the artifact store: a folder, file://, s3://bucket/prefix or memory://.",
+    )
+    templates: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="Folders with more templates, separated like PATH; they win over those of packs.",
+    )
+    strict_templates: bool = Field(default=False, description="Treat warnings about a template as errors.")
+    max_tasks: int = Field(default=10_000, ge=1, le=1_000_000, description="Most tasks of one scenario.")
+
+    partitions: int = Field(
+        default=1,
+        ge=1,
+        le=SLOTS,
+        description="Partitions of the keys; recorded at first start, fixed afterwards.",
+    )
+    lease_ms: int = Field(
+        default=15_000,
+        ge=100,
+        le=3_600_000,
+        description="Milliseconds without renewal until a task counts as lost.",
+    )
+    http_lease_ms: int = Field(
+        default=300_000,
+        ge=100,
+        le=86_400_000,
+        description="The same for a task that is worked on over HTTP, whose only sign of life is its PATCH.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Times that a task is handed out before it fails as `worker_lost`.",
+    )
+    retention_s: int = Field(
+        default=604_800, ge=1, le=315_360_000, description="Seconds that a finished scenario is kept."
+    )
+    unsafe_volatile: bool = Field(
+        default=False,
+        description="Start even though the server does not write to disk: a restart of it loses all.",
+    )
+
+    max_body_bytes: int = Field(
+        default=1_048_576, ge=1_024, le=67_108_864, description="Largest request body, in bytes."
+    )
+    body_timeout_s: float = Field(
+        default=10.0, ge=0.05, le=300, description="Seconds within which a request body must have arrived."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log line that is written."
+    )
+    log_json: bool | None = Field(
+        default=None,
+        description="JSON lines (true) or coloured text (false); unset: text on a terminal only.",
+    )
+
+    @field_validator("templates", mode="before")
+    @classmethod
+    def _folders(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value

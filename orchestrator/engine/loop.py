@@ -1,0 +1,64 @@
+"""What all duties of the engine share: run step after step until told to stop; an outage of Redis is waited out."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from workers_sdk.protocol.link import Link, Refused, Unavailable
+from workers_sdk.protocol.seams import Clock, Randomness, SystemClock, SystemRandomness
+
+FIRST_DELAY_S: Final = 0.1
+LONGEST_DELAY_S: Final = 3.0
+
+
+class Duty(Protocol):
+    """A background duty: one file, one agent noun."""
+
+    name: str
+
+    async def step(self) -> None:
+        """Do what is there to do, or wait a moment for it. Raises: Unavailable, Refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Everything a duty knows of the world outside: Redis (two links, since a blocked read keeps its own), time, chance."""
+
+    reading: Link
+    clock: Clock = field(default_factory=SystemClock)
+    randomness: Randomness = field(default_factory=SystemRandomness)
+
+
+async def keep_going(duty: Duty, seams: Seams, stop: asyncio.Event) -> None:
+    """Run a duty until `stop`. A step that is under way is never cut short: its replies would be lost.
+
+    Only what Redis answers is waited out. Any other exception is a bug and ends the process.
+    """
+    log = structlog.get_logger().bind(duty=duty.name)
+    delay_s = 0.0
+    while not stop.is_set():
+        try:
+            await duty.step()
+        except (Unavailable, Refused) as error:
+            if not delay_s:
+                log.warning("redis_unavailable", error=str(error))
+            delay_s = min(LONGEST_DELAY_S, max(FIRST_DELAY_S, delay_s * 2))
+            await pause(stop, seams.clock, delay_s * seams.randomness.uniform(0.5, 1.0))
+        else:
+            if delay_s:
+                log.info("redis_available")
+            delay_s = 0.0
+
+
+async def pause(stop: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Wait, but not beyond `stop`."""
+    waits: list[Awaitable[object]] = [clock.sleep(seconds), stop.wait()]
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,233 @@
+-- advance: apply a batch of reports. A task that ends releases its dependents, the last one ends the scenario, and
+-- every event is removed, all in this one step.
+--
+-- Everything is read into memory first, decided there, and written once: many reports about one task cost one write.
+-- Dependents beyond the budget are left to a `release` event that goes on at a stored cursor.
+--
+-- KEYS  1 events        stream   task-events
+--       2 timers        zset     what is due later
+-- ARGV  1 prefix        string   key prefix of the partition
+--       2 group         string   consumer group of the orchestrator
+--       3 workers       string   consumer group of the workers
+--       4 nonce         string   random, never used before; makes the tokens
+--       5 budget        integer  how many dependents may be touched
+--       6 retention_ms  integer  how long a finished scenario is kept, milliseconds
+--       7 lease_ms      integer  lease of a task that is worked on over HTTP, milliseconds
+--       8 ... reports   per report: entry id (empty: by HTTP), task id, kind, token, acked (0|1), cursor,
+--                       number n of strings, n strings (fields and values to set)
+-- Returns  two lists: per report one of the words, and the ids of the scenarios that ended
+--          APPLIED
+--          DUPLICATE   it says what is known
+--          STALE       its token is not the current one
+--          FINISHED    the task ended otherwise
+--          UNKNOWN     there is no such task
+--          NOT_READY   by HTTP: the task still waits for others
+--          HELD        by HTTP without a token: a worker is at it
+-- Repeat   every report is DUPLICATE, STALE or FINISHED; nothing changes.
+-- Cost     O(reports + budget)
+-- Flags    allow-oom
+-- Uses     check, clock, iso, counts, dispatch, finish_scenarios
+local events, timers = KEYS[1], KEYS[2]
+local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local budget, retention_ms, lease_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
+local KINDS = {processing = true, progress = true, success = true, failed = true, release = true}
+local tasks, changed, queues, ready = {}, {}, {}, {}
+local answers, entries, releases, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}
+
+check(budget and budget > 0 and retention_ms and lease_ms and #nonce > 0, 'numbers')
+redis.call('XLEN', events)
+redis.call('ZCARD', timers)
+local at_ms = now_ms()
+local now = iso(at_ms)
+
+local function task_of(id)
+  if tasks[id] == nil then
+    local v = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'scenario_id', 'queue', 'consumers',
+      'service', 'entry', 'worker', 'released', 'started_at')
+    tasks[id] = v[1] and {id = id, status = v[1], token = v[2], scenario_id = v[3], queue = tonumber(v[4]), consumers = v[5],
+      service = v[6], entry = v[7] or '', worker = v[8] or '', released = v[9] or '', started_at = v[10] or '', set = {}}
+    if tasks[id] then counts_of(prefix, v[3]) end
+  end
+  return tasks[id]
+end
+
+local function set(task, name, value)
+  if #task.set == 0 then changed[#changed + 1] = task end
+  task.set[#task.set + 1] = name
+  task.set[#task.set + 1] = value
+end
+
+local function set_status(task, status)
+  move_count(counts_of(prefix, task.scenario_id), task.status, status)
+  task.status = status
+  set(task, 'status', status)
+  set(task, 'updated_at', now)
+  if FINAL[status] then
+    set(task, 'finished_at', now)
+    releases[#releases + 1] = {task, 1}
+  elseif task.started_at == '' then
+    set(task, 'started_at', now)
+  end
+end
+
+-- The queue of a service, checked to be a stream before anything is written.
+local function queue_of(service)
+  local queue = prefix .. 'queue:' .. service
+  if not queues[queue] then queues[queue] = redis.call('XLEN', queue) end
+  return queue
+end
+
+-- Why a report cannot be applied, or nil.
+local function refusal(task, report)
+  if not task then return 'UNKNOWN' end
+  if report.kind == 'release' then return task.released ~= report.cursor and 'DUPLICATE' or nil end
+  local by_http = report.entry_id == ''
+  if report.token == '' then
+    if not by_http then return 'STALE' end
+  elseif report.token ~= task.token then
+    return 'STALE'
+  end
+  if FINAL[task.status] then return task.status == report.kind and 'DUPLICATE' or 'FINISHED' end
+  if task.queue > 0 then return 'NOT_READY' end
+  if report.token == '' and task.status == 'processing' and task.worker ~= 'http' then return 'HELD' end
+  if report.kind == 'progress' and task.status ~= 'processing' then return 'STALE' end
+  return nil
+end
+
+-- Who holds the pending entry of a task, or nil. A group that does not exist is no error here: it must not stop a batch.
+local function holder(task)
+  local queue = queue_of(task.service)
+  if task.entry == '' or redis.call('XLEN', queue) == 0 then return nil end
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', queue)) do
+    if info[2] == workers then
+      local pending = redis.call('XPENDING', queue, workers, task.entry, task.entry, 1)[1]
+      return pending and pending[2]
+    end
+  end
+  return nil
+end
+
+-- Work over HTTP has no stream entry: its lease is a timer. Work from a stream keeps its pending entry.
+local function keep_lease(task, report)
+  if report.entry_id ~= '' then
+    local consumer = holder(task)
+    if consumer then renewals[#renewals + 1] = {queue_of(task.service), consumer, task.entry} end
+    return
+  end
+  if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+  set(task, 'worker', 'http')
+  set(task, 'entry', '')
+  task.worker, task.entry = 'http', ''
+  leases[#leases + 1] = task.id
+end
+
+local function apply(task, report)
+  if report.kind == 'release' then
+    releases[#releases + 1] = {task, tonumber(report.cursor)}
+    return
+  end
+  for i = report.first, report.last, 2 do set(task, ARGV[i], ARGV[i + 1]) end
+  if report.kind == 'success' or report.kind == 'failed' then
+    local found = counts_of(prefix, task.scenario_id)
+    if report.kind == 'failed' and found and found.failed == 0 then
+      found.error = '{"type":"task_failed","message":"a task failed","task_id":"' .. task.id .. '"}'
+    end
+    if not report.acked and task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+    if task.worker == 'http' then unleases[#unleases + 1] = task.id end
+    set_status(task, report.kind)
+  elseif report.kind == 'processing' then
+    if task.status == 'pending' then set_status(task, 'processing') end
+    keep_lease(task, report)
+  elseif task.worker == 'http' then
+    leases[#leases + 1] = task.id
+  end
+  if report.kind == 'progress' then set(task, 'updated_at', now) end
+end
+
+local function release_one(parent, id)
+  local task = task_of(id)
+  if not task or task.status ~= 'pending' or task.queue <= 0 then return end
+  if parent.status ~= 'success' then
+    set(task, 'error', '{"type":"upstream_failed","message":"a task that this one depends on did not succeed","task_id":"' .. parent.id .. '"}')
+    set_status(task, 'skipped')
+    return
+  end
+  task.queue = task.queue - 1
+  if not task.counted then
+    task.counted = true
+    set(task, 'updated_at', now)
+  end
+  if task.queue == 0 then
+    queue_of(task.service)
+    ready[#ready + 1] = {task, template_fields(prefix, task.id)}
+  end
+end
+
+-- Ids stand in a JSON list of plain strings; the cursor is a position in its text, so that no call parses it whole.
+local function release_from(task, position)
+  while true do
+    local first, last, id = string.find(task.consumers, '"([^"]+)"', position)
+    local cursor = first and budget == 0 and tostring(position) or ''
+    if cursor ~= '' or not first then
+      if task.released ~= cursor then set(task, 'released', cursor) end
+      task.released = cursor
+      return
+    end
+    budget = budget - 1
+    position = last + 1
+    release_one(task, id)
+  end
+end
+
+local i = 8
+while i <= #ARGV do
+  local n = item_count(ARGV[i + 6])
+  local report = {entry_id = ARGV[i], kind = ARGV[i + 2], token = ARGV[i + 3], acked = ARGV[i + 4] == '1',
+    cursor = ARGV[i + 5], first = i + 7, last = i + 6 + n}
+  check(KINDS[report.kind] and n % 2 == 0 and report.last <= #ARGV and tonumber(report.cursor), 'report')
+  if report.entry_id ~= '' then entries[#entries + 1] = stream_id(report.entry_id) end
+  local task = task_of(ARGV[i + 1])
+  local answer = refusal(task, report)
+  if not answer then apply(task, report) end
+  answers[#answers + 1] = answer or 'APPLIED'
+  i = report.last + 1
+end
+check(#entries <= 1000, 'at most 1000 reports')
+
+-- Grows while it runs: a skipped task releases its own dependents.
+local k = 1
+while k <= #releases do
+  release_from(releases[k][1], releases[k][2])
+  k = k + 1
+end
+local finished = decide_finished(prefix)
+
+for _, entry in ipairs(removals) do
+  redis.call('XACK', entry[1], workers, entry[2])
+  redis.call('XDEL', entry[1], entry[2])
+end
+for _, entry in ipairs(renewals) do
+  redis.call('XCLAIM', entry[1], workers, entry[2], 0, entry[3], 'JUSTID')
+end
+for n, item in ipairs(ready) do
+  local task, token = item[1], '1.' .. nonce .. '.' .. n
+  local entry = dispatch(prefix, task.service, task.id, task.scenario_id, 1, token, item[2])
+  for _, pair in ipairs({{'attempt', 1}, {'token', token}, {'entry', entry}}) do set(task, pair[1], pair[2]) end
+end
+for _, task in ipairs(changed) do
+  if task.counted then set(task, 'queue', task.queue) end
+  redis.call('HSET', prefix .. 'task:' .. task.id, unpack(task.set))
+  if task.released ~= '' and FINAL[task.status] then
+    redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'release', 'cursor', task.released)
+  end
+end
+for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lease:' .. id) end
+for _, id in ipairs(unleases) do redis.call('ZREM', timers, 'lease:' .. id) end
+write_counts(prefix, now)
+write_finished(prefix, timers, finished, now, at_ms + retention_ms)
+if #entries > 0 then
+  redis.call('XACK', events, group, unpack(entries))
+  redis.call('XDEL', events, unpack(entries))
+end
+return {answers, finished}

@@ -1,0 +1,12 @@
+-- due: what is due now. Whoever acts on it does so by a script that checks again.
+--
+-- KEYS  1 timers    zset     what is due later
+-- ARGV  1 limit     integer  how many to return
+-- Returns  members, the longest due first: lease:<task id>, purge:<scenario id>
+-- Cost     O(limit)
+-- Flags    no-writes
+-- Uses     clock
+local timers = KEYS[1]
+local limit = ARGV[1]
+
+return redis.call('ZRANGEBYSCORE', timers, '-inf', now_ms(), 'LIMIT', 0, limit)

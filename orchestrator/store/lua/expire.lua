@@ -1,0 +1,48 @@
+-- expire: the lease of a task that was worked on over HTTP ran out; hand the task out again.
+--
+-- KEYS  1 timers      zset     what is due later
+--       2 events      stream   task-events
+-- ARGV  1 prefix      string   key prefix of the partition
+--       2 task_id     string
+--       3 max_lost    integer  a task whose workers were lost so often fails
+--       4 nonce       string   random, never used before; makes the token
+-- Returns  one of
+--          AGAIN      dispatched again, attempt + 1, new token
+--          GAVE_UP    lost too often: reported as failed with cause worker_lost
+--          REMOVED    nobody works on it over HTTP any more; only the timer was removed
+--          NOT_DUE    the lease still runs, or there is none; nothing was done
+-- Repeat   NOT_DUE
+-- Cost     O(1)
+-- Flags    allow-oom
+-- Uses     check, clock, iso, counts, dispatch
+local timers, events = KEYS[1], KEYS[2]
+local prefix, id, max_lost, nonce = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+
+check(max_lost and #nonce > 0, 'numbers')
+local at_ms = now_ms()
+local due = tonumber(redis.call('ZSCORE', timers, 'lease:' .. id) or '')
+if not due or due > at_ms then return 'NOT_DUE' end
+redis.call('XLEN', events)
+local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'worker', 'token', 'attempt', 'lost', 'scenario_id', 'service')
+if task[1] ~= 'processing' or task[2] ~= 'http' then
+  redis.call('ZREM', timers, 'lease:' .. id)
+  return 'REMOVED'
+end
+local lost, attempt, now = tonumber(task[5] or 0) + 1, task[4] + 1, iso(at_ms)
+local fields = template_fields(prefix, id)
+redis.call('XLEN', prefix .. 'queue:' .. task[7])
+local found = counts_of(prefix, task[6])
+
+redis.call('ZREM', timers, 'lease:' .. id)
+if lost >= max_lost then
+  redis.call('XADD', events, '*', 'task_id', id, 'status', 'failed', 'token', task[3], 'acked', '1', 'error',
+    '{"type":"worker_lost","message":"the worker was lost ' .. lost .. ' times while it held the task"}')
+  return 'GAVE_UP'
+end
+local token = attempt .. '.' .. nonce .. '.1'
+local entry = dispatch(prefix, task[7], id, task[6], attempt, token, fields)
+redis.call('HSET', prefix .. 'task:' .. id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
+  'lost', lost, 'worker', '', 'started_at', '', 'updated_at', now)
+move_count(found, 'processing', 'pending')
+write_counts(prefix, now)
+return 'AGAIN'

@@ -1,0 +1,25 @@
+-- dispatch: make the entry of a ready task from its hash. Only what the template gave travels to the worker.
+local ENGINE_FIELDS = {
+  id = true, scenario_id = true, service = true, status = true, queue = true, consumers = true, created_at = true,
+  updated_at = true, result_ref = true, result = true, error = true, attempt = true, token = true, entry = true,
+  worker = true, started_at = true, finished_at = true, released = true, progress = true, message = true, lost = true,
+}
+
+-- Template fields of a task, as a flat list. Reads, so it belongs before the first write.
+local function template_fields(prefix, id)
+  local all = redis.call('HGETALL', prefix .. 'task:' .. id)
+  local fields = {}
+  for i = 1, #all, 2 do
+    if not ENGINE_FIELDS[all[i]] then
+      fields[#fields + 1] = all[i]
+      fields[#fields + 1] = all[i + 1]
+    end
+  end
+  return fields
+end
+
+-- Append the entry of a task to its queue; returns the id of the entry.
+local function dispatch(prefix, service, id, scenario_id, attempt, token, fields)
+  return redis.call('XADD', prefix .. 'queue:' .. service, '*', 'id', id, 'scenario_id', scenario_id,
+    'attempt', attempt, 'token', token, unpack(fields))
+end

@@ -1,0 +1,28 @@
+-- finish_scenarios: end the scenarios of `counts` whose tasks are all final. Needs the fragment counts.
+
+-- Decide which scenarios end, and check what ending them will touch. Reads only.
+local function decide_finished(prefix)
+  local finished = {}
+  for scenario_id, found in pairs(counts) do
+    local running = found and (found.status == 'pending' or found.status == 'processing')
+    if running and found.pending == 0 and found.processing == 0 then
+      found.status = found.success > 0 and found.failed + found.skipped + found.cancelled == 0 and 'success' or 'failed'
+      redis.call('ZCARD', prefix .. 'index:' .. found.was)
+      redis.call('ZCARD', prefix .. 'index:' .. found.status)
+      finished[#finished + 1] = scenario_id
+    end
+  end
+  table.sort(finished)
+  return finished
+end
+
+-- Write the ends: status, index, and the timer that will purge the scenario.
+local function write_finished(prefix, timers, finished, now, purge_at_ms)
+  for _, scenario_id in ipairs(finished) do
+    local found = counts[scenario_id]
+    redis.call('HSET', prefix .. 'scenario:' .. scenario_id, 'status', found.status, 'finished_at', now, 'error', found.error or '')
+    redis.call('ZREM', prefix .. 'index:' .. found.was, scenario_id)
+    redis.call('ZADD', prefix .. 'index:' .. found.status, found.created_ms, scenario_id)
+    redis.call('ZADD', timers, purge_at_ms, 'purge:' .. scenario_id)
+  end
+end

@@ -1,0 +1,98 @@
+-- materialize: create a chunk of a scenario's tasks and dispatch those that wait for nothing.
+--
+-- Tasks come in writing order, every task after its consumers. So a dispatched task finds all that depends on it,
+-- a chunk may start before the next is written, and a crash between chunks leaves nothing half-linked.
+--
+-- KEYS  1 scenarios    stream   generated scenarios
+--       2 scenario     hash     scenario:<id>
+--       3 timers       zset     what is due later
+--       4 services     set      services that ever got a task
+-- ARGV  1 prefix       string   key prefix of the partition
+--       2 group        string   consumer group of the orchestrator
+--       3 scenario_id  string
+--       4 entry_id     string   entry in `scenarios`; removed with the last chunk
+--       5 offset       integer  how many tasks stand before this chunk
+--       6 nonce        string   random, never used before; makes the tokens
+--       7 retention_ms integer  how long a finished scenario is kept, milliseconds
+--       8 ... tasks    per task: id, service, queue (in-degree), consumers (JSON list), number n of strings, n strings
+-- Returns  one of
+--          OK, materialized          tasks written so far
+--          AT, materialized          the chunk does not start there (written before); go on from this offset
+--          CONFLICT, task id         the id exists under another scenario; this scenario failed
+--          MISSING                   there is no such scenario (purged), or it is final; the entry was removed
+-- Repeat   AT; nothing changes.
+-- Cost     O(tasks in the chunk)
+-- Uses     check, clock, iso
+local scenarios, scenario, timers, services = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
+local offset, nonce, retention_ms = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local chunk, queues, conflict = {}, {}, nil
+
+check(offset and retention_ms and #nonce > 0, 'numbers')
+redis.call('XLEN', scenarios)
+redis.call('ZCARD', timers)
+redis.call('SCARD', services)
+local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', 'created_ms', 'created_at')
+local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
+
+local i = 8
+while i <= #ARGV do
+  local n = item_count(ARGV[i + 4])
+  check(n % 2 == 0 and i + 4 + n <= #ARGV, 'fields and values')
+  local task = {id = ARGV[i], service = ARGV[i + 1], queue = ARGV[i + 2], consumers = ARGV[i + 3], first = i + 5, last = i + 4 + n}
+  check(tonumber(task.queue), 'queue')
+  local owner = redis.call('HGET', prefix .. 'task:' .. task.id, 'scenario_id')
+  if owner and owner ~= scenario_id then conflict = task.id end
+  if not queues[task.service] then queues[task.service] = redis.call('XLEN', prefix .. 'queue:' .. task.service) end
+  chunk[#chunk + 1] = task
+  i = i + 5 + n
+end
+
+for _, word in ipairs({'pending', 'processing', 'failed'}) do redis.call('ZCARD', prefix .. 'index:' .. word) end
+local now_milliseconds = now_ms()
+local now = iso(now_milliseconds)
+
+if status ~= 'pending' and status ~= 'processing' then
+  redis.call('XACK', scenarios, group, entry_id)
+  redis.call('XDEL', scenarios, entry_id)
+  return {'MISSING'}
+end
+if offset ~= done then return {'AT', done} end
+check(done + #chunk <= total, 'more tasks than the scenario has')
+
+local function leave_inbox()
+  redis.call('XACK', scenarios, group, entry_id)
+  redis.call('XDEL', scenarios, entry_id)
+end
+
+local function move_index(to)
+  redis.call('ZREM', prefix .. 'index:' .. status, scenario_id)
+  redis.call('ZADD', prefix .. 'index:' .. to, state[4], scenario_id)
+end
+
+if conflict then
+  redis.call('HSET', scenario, 'status', 'failed', 'finished_at', now, 'updated_at', now,
+    'error', '{"type":"id_conflict","message":"a task id exists under another scenario","task_id":"' .. conflict .. '"}')
+  move_index('failed')
+  redis.call('ZADD', timers, now_milliseconds + retention_ms, 'purge:' .. scenario_id)
+  leave_inbox()
+  return {'CONFLICT', conflict}
+end
+
+for k, task in ipairs(chunk) do
+  local made = {'id', task.id, 'scenario_id', scenario_id, 'service', task.service, 'status', 'pending', 'queue', task.queue,
+    'consumers', task.consumers, 'created_at', state[5], 'updated_at', now, 'result_ref', ''}
+  if tonumber(task.queue) == 0 then
+    local token = '1.' .. nonce .. '.' .. k
+    local entry = redis.call('XADD', prefix .. 'queue:' .. task.service, '*', 'id', task.id, 'scenario_id', scenario_id,
+      'attempt', 1, 'token', token, unpack(ARGV, task.first, task.last))
+    for _, value in ipairs({'attempt', 1, 'token', token, 'entry', entry}) do made[#made + 1] = value end
+  end
+  for k2 = task.first, task.last do made[#made + 1] = ARGV[k2] end
+  redis.call('HSET', prefix .. 'task:' .. task.id, unpack(made))
+end
+for service in pairs(queues) do redis.call('SADD', services, service) end
+redis.call('HSET', scenario, 'materialized', done + #chunk, 'status', 'processing', 'updated_at', now)
+if status == 'pending' then move_index('processing') end
+if done + #chunk == total then leave_inbox() end
+return {'OK', done + #chunk}

@@ -1,0 +1,66 @@
+-- sweep: hand out again what a dead worker left: entries of a service that are idle for longer than the lease.
+--
+-- KEYS  1 queue       stream   queue:<service>
+--       2 events      stream   task-events
+-- ARGV  1 prefix      string   key prefix of the partition
+--       2 workers     string   consumer group of the workers
+--       3 lease_ms    integer  lease, milliseconds
+--       4 max_lost    integer  a task whose workers were lost so often fails
+--       5 nonce       string   random, never used before; makes the tokens
+--       6 limit       integer  entries to look at
+-- Returns  per idle entry: one of the words, and the task id (empty when unknown)
+--          AGAIN     dispatched again, attempt + 1, new token
+--          GAVE_UP   lost too often: reported as failed with cause worker_lost
+--          REMOVED   a leftover of a finished or superseded attempt
+-- Repeat   an empty list; nothing changes.
+-- Cost     O(limit + pending entries)
+-- Flags    allow-oom
+-- Uses     check, clock, iso, counts, redispatch
+local queue, events = KEYS[1], KEYS[2]
+local prefix, workers, lease_ms, max_lost, nonce, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local answers, removals, moves, failures, seen = {}, {}, {}, {}, {}
+
+check(tonumber(lease_ms) and max_lost and #nonce > 0 and item_count(limit) > 0, 'numbers')
+redis.call('XLEN', events)
+
+local function judge(entry_id, fields, id)
+  local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'attempt', 'lost', 'scenario_id')
+  local live = task[1] == 'pending' or task[1] == 'processing'
+  if not live or task[2] ~= field(fields, 'token') or seen[id] then return 'REMOVED' end
+  seen[id] = true
+  local lost = tonumber(task[4] or 0) + 1
+  if lost >= max_lost then
+    failures[#failures + 1] = {id, task[2], lost}
+    return 'GAVE_UP'
+  end
+  if task[1] == 'processing' then move_count(counts_of(prefix, task[5]), 'processing', 'pending') end
+  moves[#moves + 1] = {id, entry_id, fields, task[3] + 1, lost}
+  return 'AGAIN'
+end
+
+for _, pending in ipairs(redis.call('XPENDING', queue, workers, 'IDLE', lease_ms, '-', '+', limit)) do
+  local fields = read_entry(queue, pending[1])
+  local id = fields and field(fields, 'id') or ''
+  local answer = judge(pending[1], fields or {}, id)
+  if answer ~= 'AGAIN' then removals[#removals + 1] = pending[1] end
+  answers[#answers + 1] = {answer, id}
+end
+
+local now = iso(now_ms())
+for _, entry_id in ipairs(removals) do
+  redis.call('XACK', queue, workers, entry_id)
+  redis.call('XDEL', queue, entry_id)
+end
+for k, move in ipairs(moves) do
+  local id, entry_id, fields, attempt, lost = unpack(move)
+  local token = attempt .. '.' .. nonce .. '.' .. k
+  local entry = redispatch(queue, workers, entry_id, fields, attempt, token)
+  redis.call('HSET', prefix .. 'task:' .. id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
+    'lost', lost, 'worker', '', 'started_at', '', 'updated_at', now)
+end
+for _, failure in ipairs(failures) do
+  redis.call('XADD', events, '*', 'task_id', failure[1], 'status', 'failed', 'token', failure[2], 'acked', '1', 'error',
+    '{"type":"worker_lost","message":"the worker was lost ' .. failure[3] .. ' times while it held the task"}')
+end
+write_counts(prefix, now)
+return answers

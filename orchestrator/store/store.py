@@ -1,0 +1,363 @@
+"""The only door to Redis for API and engine: one method per script, and the reads.
+
+Nothing here decides what a script decides. Methods that change state may be repeated: their scripts answer the
+second time that there was nothing to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, META, Partition, Partitions
+from workers_sdk.protocol.link import Link, Unavailable
+from workers_sdk.protocol.messages import Status, TaskEvent, dumps, template_texts
+from workers_sdk.protocol.scripts import LUA, Scripts
+from workers_sdk.protocol.seams import Randomness, SystemRandomness
+
+from .listing import list_scenarios
+from .reading import scenario_record, task_record
+from .records import (
+    Idempotency,
+    NewScenario,
+    NewTask,
+    ScenarioPage,
+    ScenarioRecord,
+    ServerHealth,
+    Submitted,
+    TaskRecord,
+)
+from .server import SCHEMA, ServerUnfit, check_server, server_info
+
+SCRIPTS: Final = Path(__file__).parent / "lua"
+IDEMPOTENCY_MS: Final = 24 * 3_600_000
+QUARANTINE_LENGTH: Final = 1_000
+SUBMIT_TRIES: Final = 3
+
+
+class IdempotencyConflict(Exception):
+    """The idempotency key came with another body before. The argument is the id of that scenario."""
+
+
+class Outcome(StrEnum):
+    """What became of a report; see the header of `advance.lua`."""
+
+    APPLIED = "APPLIED"
+    DUPLICATE = "DUPLICATE"
+    STALE = "STALE"
+    FINISHED = "FINISHED"
+    UNKNOWN = "UNKNOWN"
+    NOT_READY = "NOT_READY"
+    HELD = "HELD"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Times and limits of the engine. All times in milliseconds.
+
+    Attributes:
+        lease_ms: a task whose worker shows no life for so long is handed out again.
+        http_lease_ms: the same for a task worked on over HTTP, which has no other sign of life than its PATCH.
+        max_lost: a task whose workers were lost so often fails with cause `worker_lost`.
+        retention_ms: how long a finished scenario is kept.
+        chunk: tasks written, purged or released in one script call; bounds the time of a script.
+    """
+
+    lease_ms: int = 15_000
+    http_lease_ms: int = 300_000
+    max_lost: int = 3
+    retention_ms: int = 7 * 86_400_000
+    chunk: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """Outcome per report, in order, and the scenarios that ended."""
+
+    outcomes: list[Outcome]
+    finished: list[str]
+
+
+class Store:
+    """See the module. Make one with `Store.open`; the constructor checks nothing."""
+
+    def __init__(
+        self,
+        link: Link,
+        partitions: Partitions,
+        policy: Policy | None = None,
+        *,
+        scripts: Scripts | None = None,
+        randomness: Randomness | None = None,
+    ) -> None:
+        self.link = link
+        self.partitions = partitions
+        self.policy = policy or Policy()
+        self._scripts = scripts or Scripts(LUA, SCRIPTS)
+        self._randomness = randomness or SystemRandomness()
+
+    @classmethod
+    async def open(
+        cls,
+        link: Link,
+        *,
+        partitions: int = 1,
+        policy: Policy | None = None,
+        unsafe_volatile: bool = False,
+        sets_lease: bool = False,
+    ) -> "Store":
+        """Check the server, agree with the other processes on the settings, and give a store.
+
+        Args:
+            sets_lease: record the policy's lease as the one that workers renew by (an orchestrator does, an API not).
+
+        Raises:
+            ServerUnfit: the server may lose work, or was set up with another number of partitions.
+            Unavailable, Refused: see `Link.execute`.
+        """
+        store = cls(link, Partitions(partitions), policy)
+        check_server(await server_info(link), unsafe_volatile=unsafe_volatile)
+        lease = str(store.policy.lease_ms) if sets_lease else ""
+        answer = await store._call(
+            "agree", {"meta": META, "schema": SCHEMA, "partitions": partitions, "lease_ms": lease}
+        )
+        if answer[0] == b"MISMATCH":
+            raise ServerUnfit(
+                f"this Redis was set up with {answer[2].decode()} partitions and key format {answer[1].decode()}, "
+                f"not {partitions} and {SCHEMA}: use the same settings everywhere, or another Redis"
+            )
+        return store
+
+    # --- transitions -------------------------------------------------------------------------------------------------
+
+    async def submit(self, scenario: NewScenario, idempotency: Idempotency | None = None) -> Submitted:
+        """Accept a scenario. Repeats itself on a lost reply: the second time is answered as a replay of the first.
+
+        Raises:
+            IdempotencyConflict: the key came with another body.
+            Unavailable, Refused: see `Link.execute`; after Unavailable the scenario may exist.
+        """
+        at = self.partitions.of(scenario.scenario_id)
+        values = {
+            "scenarios": at.scenarios,
+            "scenario": at.scenario(scenario.scenario_id),
+            "idempotency": at.idempotency(idempotency.key if idempotency else scenario.scenario_id),
+            "prefix": at.prefix,
+            "scenario_id": scenario.scenario_id,
+            "digest": idempotency.body_digest if idempotency else "",
+            "keep_ms": IDEMPOTENCY_MS,
+            "tasks": dumps([_task_arguments(task) for task in scenario.tasks]),
+            "total": len(scenario.tasks),
+        }
+        word, scenario_id = await self._submit(values, _scenario_fields(scenario))
+        if word == b"CONFLICT":
+            raise IdempotencyConflict(scenario_id.decode())
+        return Submitted(scenario_id.decode(), replayed=word == b"REPLAYED")
+
+    async def _submit(self, values: dict[str, Any], fields: list[str | bytes]) -> tuple[bytes, bytes]:
+        for left in reversed(range(SUBMIT_TRIES)):
+            try:
+                word, scenario_id = await self._call("submit", values, fields)
+                first_try = left == SUBMIT_TRIES - 1
+                # Without a key of the client's, a replay can only be our own earlier try whose reply was lost.
+                return (b"CREATED" if not first_try and not values["digest"] else word), scenario_id
+            except Unavailable:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def materialize(
+        self, at: Partition, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]], offset: int
+    ) -> "Materialized":
+        """Create the next chunk of tasks from `offset`. `tasks` is the whole list of the submission, as it was encoded."""
+        chunk = tasks[offset : offset + self.policy.chunk]
+        rest = [part for task in chunk for part in (*task[:4], str(len(task) - 4), *task[4:])]
+        answer = await self._call(
+            "materialize",
+            {
+                "scenarios": at.scenarios,
+                "scenario": at.scenario(scenario_id),
+                "timers": at.timers,
+                "services": at.services,
+                "prefix": at.prefix,
+                "group": GROUP_ORCHESTRATOR,
+                "scenario_id": scenario_id,
+                "entry_id": entry_id,
+                "offset": offset,
+                "nonce": self._randomness.nonce(),
+                "retention_ms": self.policy.retention_ms,
+            },
+            rest,
+        )
+        if answer[0] in (b"OK", b"AT"):
+            return Materialized(int(answer[1]), int(answer[1]) >= len(tasks))
+        return Materialized(offset, True, answer[0].decode())
+
+    async def advance(self, at: Partition, events: Sequence[tuple[str, TaskEvent]]) -> Advanced:
+        """Apply reports, each with its entry id in `task-events` (empty for one that came by HTTP); at most 500."""
+        rest = [part for entry_id, event in events for part in _event_arguments(entry_id, event)]
+        outcomes, finished = await self._call(
+            "advance",
+            {
+                "events": at.task_events,
+                "timers": at.timers,
+                "prefix": at.prefix,
+                "group": GROUP_ORCHESTRATOR,
+                "workers": GROUP_WORKERS,
+                "nonce": self._randomness.nonce(),
+                "budget": max(self.policy.chunk, len(events)),
+                "retention_ms": self.policy.retention_ms,
+                "lease_ms": self.policy.http_lease_ms,
+            },
+            rest,
+        )
+        return Advanced([Outcome(word.decode()) for word in outcomes], [one.decode() for one in finished])
+
+    async def report(self, event: TaskEvent) -> Outcome:
+        """Apply one report that came by HTTP, at once. Raises: Malformed, Unavailable, Refused."""
+        event.check()
+        advanced = await self.advance(self.partitions.of(event.task_id), [("", event)])
+        return advanced.outcomes[0]
+
+    async def quarantine(self, at: Partition, stream: str, group: str, entry_id: str, reason: str) -> None:
+        """Set an unreadable entry aside."""
+        values = {"stream": stream, "quarantine": at.quarantine, "group": group, "entry_id": entry_id}
+        await self._call("quarantine", {**values, "reason": reason[:500], "limit": QUARANTINE_LENGTH})
+
+    async def sweep(self, at: Partition, service: str) -> list[tuple[str, str]]:
+        """Hand out again what dead workers of a service left, one chunk: (word of `sweep.lua`, task id) each."""
+        answer = await self._call(
+            "sweep",
+            {
+                "queue": at.queue(service),
+                "events": at.task_events,
+                "prefix": at.prefix,
+                "workers": GROUP_WORKERS,
+                "lease_ms": self.policy.lease_ms,
+                "max_lost": self.policy.max_lost,
+                "nonce": self._randomness.nonce(),
+                "limit": self.policy.chunk,
+            },
+        )
+        return [(word.decode(), task_id.decode()) for word, task_id in answer]
+
+    async def due(self, at: Partition) -> list[tuple[str, str]]:
+        """What is due now, one chunk: (`lease` or `purge`, id) each."""
+        members = await self._call("due", {"timers": at.timers, "limit": self.policy.chunk})
+        pairs = (member.decode().partition(":") for member in members)
+        return [(kind, subject) for kind, _, subject in pairs]
+
+    async def expire(self, at: Partition, task_id: str) -> str:
+        """End the lease of a task worked on over HTTP: a word of `expire.lua`."""
+        values = {"timers": at.timers, "events": at.task_events, "prefix": at.prefix, "task_id": task_id}
+        answer = await self._call(
+            "expire", {**values, "max_lost": self.policy.max_lost, "nonce": self._randomness.nonce()}
+        )
+        return str(answer.decode())
+
+    async def purge(self, at: Partition, scenario_id: str) -> str:
+        """Remove a chunk of a scenario whose retention ended: a word of `purge.lua`."""
+        values = {
+            "timers": at.timers,
+            "prefix": at.prefix,
+            "scenario_id": scenario_id,
+            "limit": self.policy.chunk,
+        }
+        return str((await self._call("purge", values)).decode())
+
+    async def leave(self, stream: str, group: str, consumer: str) -> None:
+        """Remove a consumer that holds nothing."""
+        await self._call("leave", {"stream": stream, "group": group, "consumer": consumer})
+
+    # --- reads -------------------------------------------------------------------------------------------------------
+
+    async def scenario(self, scenario_id: str) -> ScenarioRecord | None:
+        """One scenario. The id must satisfy `is_id`."""
+        return scenario_record(
+            await self.link.execute("HGETALL", self.partitions.of(scenario_id).scenario(scenario_id))
+        )
+
+    async def tasks(self, task_ids: Sequence[str]) -> list[TaskRecord | None]:
+        """Tasks in the order asked; None for those that do not exist (yet)."""
+        if not task_ids:
+            return []
+        commands = [("HGETALL", self.partitions.of(task_id).task(task_id)) for task_id in task_ids]
+        return [task_record(flat) for flat in await self.link.execute_many(commands)]
+
+    async def task(self, task_id: str) -> TaskRecord | None:
+        """One task. The id must satisfy `is_id`."""
+        return (await self.tasks([task_id]))[0]
+
+    async def scenarios(
+        self,
+        *,
+        status: Status | None = None,
+        name: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> ScenarioPage:
+        """Scenarios, newest first. Raises: BadCursor."""
+        return await list_scenarios(
+            self.link, self.partitions, status=status, name=name, cursor=cursor, limit=limit
+        )
+
+    async def services(self, at: Partition) -> list[str]:
+        """Services that ever got a task in a partition."""
+        return sorted(name.decode() for name in await self.link.execute("SMEMBERS", at.services))
+
+    async def health(self) -> ServerHealth:
+        """Server and backlog. Raises: Unavailable, Refused."""
+        info = await server_info(self.link)
+        streams = [stream for at in self.partitions for stream in (at.scenarios, at.task_events)]
+        streams += [at.queue(service) for at in self.partitions for service in await self.services(at)]
+        lengths = await self.link.execute_many([("XLEN", stream) for stream in streams])
+        return ServerHealth(
+            info.server, info.version, self.partitions.count, dict(zip(streams, lengths, strict=True))
+        )
+
+    async def _call(self, name: str, values: dict[str, Any], rest: Sequence[str | bytes] = ()) -> Any:
+        return await self._scripts.call(self.link, name, values, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Materialized:
+    """How many tasks of a scenario are written, whether that was all, and why it ended early (empty, MISSING, CONFLICT)."""
+
+    written: int
+    done: bool
+    reason: str = ""
+
+
+def _scenario_fields(scenario: NewScenario) -> list[str | bytes]:
+    return [
+        *("name", scenario.name, "version", scenario.version, "template_hash", scenario.template_hash),
+        *(
+            "variables",
+            dumps(scenario.variables),
+            "task_ids",
+            dumps(scenario.task_ids),
+            "warnings",
+            dumps(scenario.warnings),
+        ),
+    ]
+
+
+def _task_arguments(task: NewTask) -> list[str]:
+    """A task as materialize.lua takes it: id, service, queue, consumers, then the fields that travel to the worker."""
+    flat = [task.id, task.service, str(task.queue), dumps(task.consumers).decode(), "name", task.name]
+    flat += [part for pair in template_texts(task.fields).items() for part in pair]
+    return flat
+
+
+def _event_arguments(entry_id: str, event: TaskEvent) -> list[str]:
+    pairs = [part for pair in event.fields.items() for part in pair]
+    header = [
+        entry_id,
+        event.task_id,
+        event.kind.value,
+        event.token,
+        "1" if event.acked else "0",
+        str(event.cursor),
+    ]
+    return [*header, str(len(pairs)), *pairs]

@@ -1,0 +1,131 @@
+"""The form of a template, once: this model validates it and gives the JSON Schema for editors."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from orchestrator.templates.problems import Finding, Path, did_you_mean, shown
+from workers_sdk.protocol.keys import is_service
+from workers_sdk.protocol.messages import ENGINE_FIELDS, Status
+
+SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+MAX_COUNT: Final = 1_000_000
+_BOILERPLATE: Final = frozenset(("id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref"))
+RESERVED: Final = ENGINE_FIELDS - _BOILERPLATE
+"""Fields of a task that the engine writes, so no template may."""
+
+_FROM_JINJA: Final = {"type": "string", "pattern": r"\{\{.*\}\}|^[0-9]+$"}
+
+
+def _service(text: str) -> str:
+    if not is_service(text):
+        raise PydanticCustomError("bad_service", "a service is named by [a-z0-9][a-z0-9_.-], at most 64 characters")
+    return text
+
+
+def _printable(text: str) -> str:
+    if not 1 <= len(text) <= 128 or not text.isprintable():
+        raise PydanticCustomError("bad_name", "a name has 1 to 128 printable characters")
+    return text
+
+
+def _number(value: object) -> object:
+    """A quoted `"{{ N }}"` gives text: digits count as a number."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else value
+
+
+def _several(value: object) -> object:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _counter(description: str, maximum: int) -> Any:
+    plain = {"type": "integer", "minimum": 0, "maximum": maximum}
+    return Annotated[
+        int,
+        BeforeValidator(_number),
+        Field(strict=True, ge=0, le=maximum, description=description),
+        WithJsonSchema({"anyOf": [plain, _FROM_JINJA], "description": description}),
+    ]
+
+
+Name = Annotated[str, AfterValidator(_printable), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128})]
+Service = Annotated[str, AfterValidator(_service), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64})]
+Names = Annotated[
+    list[Name],
+    BeforeValidator(_several),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),
+]
+Queue = _counter("Ignored but compared: the number of tasks this one waits for. The graph decides.", MAX_COUNT)
+Count = _counter("Make this many copies, each with its `index` from 1.", MAX_COUNT)
+
+
+class TaskForm(BaseModel):
+    """One task. Every other field is yours and travels to the worker; `..._id` and `..._ids` may name tasks."""
+
+    model_config = ConfigDict(extra="allow", title="Task")
+
+    id: Name | None = Field(None, description="Local name of the task; by default its `name`.")
+    scenario_id: Name | None = Field(None, description="Boilerplate: the scenario's own id.")
+    service: Service = Field(description="Service that does the work: its stream is `queue:<service>`.")
+    name: Name = Field(description="Name of the operation; the worker's handler is found by it.")
+    queue: Queue | None = None
+    status: Literal[Status.PENDING] | None = Field(None, description="Boilerplate: a new task is pending.")
+    created_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
+    updated_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
+    result_ref: str | None = Field(None, description="Boilerplate: the worker fills it.")
+    consumers: Names = Field(default=[], description="Tasks that wait for this one, by local id or by name.")
+    needs: Names = Field(default=[], description="Tasks that this one waits for, by local id or by name.")
+    count: Count | None = None
+    prompt: str | None = Field(None, description="Text for the worker.")
+    params: dict[str, Any] | None = Field(None, description="Parameters for the worker; any JSON.")
+
+
+class ScenarioForm(BaseModel):
+    """A scenario template: what is done, by which services, and what waits for what."""
+
+    model_config = ConfigDict(extra="forbid", title="Scenario template")
+
+    scenario_id: Name | None = Field(None, description="Local name of the scenario itself.")
+    version: Annotated[str, Field(min_length=1, max_length=64)] = Field("1.0.0", description="Version of the template.")
+    name: Name | None = Field(None, description="Name of the scenario; by default the name of the file.")
+    description: str | None = Field(None, description="What it does, for people.")
+    variables: dict[str, Any] = Field(
+        default={}, description="Declared variables with their defaults; a request may change them within their type."
+    )
+    tasks: list[TaskForm] = Field(min_length=1, description="The tasks.")
+
+
+_CODES: Final = {
+    "missing": "missing_field", "extra_forbidden": "unknown_field", "too_short": "no_tasks", "bad_service": "bad_service",
+    "bad_name": "bad_name",
+}  # fmt: skip
+
+
+def check_form(document: object) -> list[Finding]:
+    """What is wrong with the types and names of a document; the marks are left to the caller."""
+    try:
+        ScenarioForm.model_validate(document)
+    except ValidationError as error:
+        return [_finding(detail) for detail in error.errors(include_url=False)]
+    return []
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a template file, made from the model that validates it."""
+    schema = ScenarioForm.model_json_schema(mode="validation")
+    return {"$schema": SCHEMA_DIALECT, **schema}
+
+
+def _finding(detail: ErrorDetails) -> Finding:
+    path: Path = tuple(detail["loc"])
+    code = _CODES.get(detail["type"], "wrong_type")
+    last = str(path[-1]) if path else ""
+    if code == "missing_field":
+        return Finding(code, f"{last!r} is missing", path=path)
+    if code == "unknown_field":
+        hint = did_you_mean(last, ScenarioForm.model_fields) or "fields of your own belong to a task"
+        return Finding(code, f"{last!r} is not a field of a scenario", path=path, hint=hint)
+    if code == "no_tasks":
+        return Finding(code, "a scenario has at least one task", path=path)
+    return Finding(code, f"{detail['msg']}, found {shown(detail['input'])}", path=path)

@@ -1,0 +1,183 @@
+"""From template text to a compiled template: checked, every loop counted, in two forms.
+
+The marked form carries line marks and serves only to say where in the file a problem stands.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, Final
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.visitor import NodeTransformer
+
+from orchestrator.templates.problems import Finding, Refused, did_you_mean, mark_of
+from orchestrator.templates.sandbox import EACH_TURN, ENVIRONMENT, GLOBALS, JOIN
+from orchestrator.templates.state import CURRENT, LINE_END, PREFIX, Rendering, new_prefix
+
+_FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
+    nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "import", nodes.Extends: "extends",
+    nodes.Block: "block", nodes.FilterBlock: "filter", nodes.CallBlock: "call", nodes.ScopedEvalContextModifier: "autoescape",
+}  # fmt: skip
+_BATCH: Final = 4_096
+_FILENAME: Final = "<scenario template>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A compiled template. `plain` renders; `marked` renders the same text with line marks in it."""
+
+    plain: jinja2.Template
+    lines: tuple[str, ...]
+    marked: jinja2.Template
+
+
+class BadSource(Exception):
+    """The text is not a template. Holds all findings; their marks are places in the file."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__(findings)
+        self.findings = findings
+
+
+@functools.lru_cache(maxsize=256)
+def compile_source(text: str, known: frozenset[str]) -> Source:
+    """Compile a template that may use the variables `known`. Raises BadSource."""
+    lines = tuple(text.split("\n"))
+    try:
+        tree = ENVIRONMENT.parse(text)
+        findings = [*_check(tree, lines), *_unknown_names(tree, known, lines)]
+        if findings:
+            raise BadSource(findings)
+        return Source(_compile(ENVIRONMENT.parse(text), None), lines, _compile(ENVIRONMENT.parse(text), PREFIX))
+    except jinja2.TemplateSyntaxError as error:
+        raise BadSource([Finding("template_syntax", error.message or "", _first_tag(lines, error.lineno))]) from error
+    except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError) as error:
+        raise BadSource([Finding("template_too_complex", "the template nests too deeply to be compiled")]) from error
+
+
+def render(template: jinja2.Template, variables: dict[str, Any], state: Rendering) -> str:
+    """Rendered text with tokens. Raises whatever the expressions raise; `explain` turns it into a finding."""
+    token = CURRENT.set(state)
+    try:
+        context = template.new_context(variables)
+        chunks = template.root_render_func(context)
+        parts: list[str] = []
+        room = state.limits.max_output
+        while batch := list(islice(chunks, _BATCH)):
+            room -= sum(map(len, batch))
+            if room < 0:
+                raise Refused("output_too_large", f"the text is longer than {state.limits.max_output} characters")
+            parts += batch
+        return "".join(parts)
+    finally:
+        CURRENT.reset(token)
+
+
+def explain(error: Exception, source: Source) -> Finding:
+    """What went wrong while an expression ran, and on which line."""
+    mark = _first_tag(source.lines, _line_of(error.__traceback__, source))
+    if isinstance(error, Refused):
+        return Finding(error.code, str(error), mark, hint=error.hint)
+    if isinstance(error, jinja2.UndefinedError):
+        return Finding("unknown_variable", str(error), mark, hint="variables are declared under `variables:`")
+    if isinstance(error, (RecursionError, MemoryError)):
+        return Finding("template_too_complex", "the template calls itself too deeply", mark)
+    return Finding("bad_expression", f"{type(error).__name__}: {error}"[:300], mark)
+
+
+def _line_of(trace: TracebackType | None, source: Source) -> int:
+    line = 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _FILENAME:
+            line = source.plain.get_corresponding_lineno(trace.tb_lineno)
+            break
+        trace = trace.tb_next
+    return line
+
+
+def _first_tag(lines: tuple[str, ...], line: int) -> int:
+    """Mark of the first tag on a line (from 1); -1 for no line."""
+    if not 1 <= line <= len(lines):
+        return -1
+    columns = [column for tag in ("{{", "{%") if (column := lines[line - 1].find(tag)) >= 0]
+    return mark_of(line - 1, min(columns, default=0))
+
+
+def _check(tree: nodes.Template, lines: tuple[str, ...]) -> Iterator[Finding]:
+    for node in tree.find_all(nodes.Node):
+        mark = _first_tag(lines, node.lineno)
+        word = _FORBIDDEN.get(type(node))
+        if word is not None or (isinstance(node, nodes.For) and node.recursive):
+            yield Finding("not_allowed", f"{{% {word or 'for ... recursive'} %}} is not part of this format", mark)
+        elif isinstance(node, (nodes.Filter, nodes.Test)):
+            yield from _check_word(node, mark)
+        elif isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
+            yield Finding("not_allowed", f"the attribute {node.attr!r} is not given to templates", mark)
+        elif isinstance(node, (nodes.Const, nodes.TemplateData)) and not _is_unicode(node):
+            yield Finding("bad_text", "a text holds half of a surrogate pair", mark)
+
+
+def _check_word(node: nodes.Filter | nodes.Test, mark: int) -> Iterator[Finding]:
+    kind = "filter" if isinstance(node, nodes.Filter) else "test"
+    known = ENVIRONMENT.filters if kind == "filter" else ENVIRONMENT.tests
+    if node.name not in known:
+        yield Finding(f"unknown_{kind}", f"there is no {kind} {node.name!r}", mark, hint=did_you_mean(node.name, known))
+
+
+def _is_unicode(node: nodes.Const | nodes.TemplateData) -> bool:
+    text = node.value if isinstance(node, nodes.Const) else node.data
+    if not isinstance(text, str) or text.isascii():
+        return True
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _unknown_names(tree: nodes.Template, known: frozenset[str], lines: tuple[str, ...]) -> Iterator[Finding]:
+    unknown = meta.find_undeclared_variables(tree) - known - GLOBALS.keys()
+    for node in tree.find_all(nodes.Name):
+        if node.name in unknown and node.ctx == "load":
+            hint = did_you_mean(node.name, known | GLOBALS.keys()) or "declare it under `variables:` with a default"
+            column = max(0, lines[node.lineno - 1].find(node.name))
+            yield Finding("unknown_variable", f"{node.name!r} is not a variable", mark_of(node.lineno - 1, column), hint=hint)
+
+
+class _Counted(NodeTransformer):
+    """Makes every loop and every `~` go through our filters, and writes line marks where asked."""
+
+    def __init__(self, prefix: str | None) -> None:
+        self._prefix = prefix
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja's naming
+        self.generic_visit(node)
+        node.iter = _through(node.iter, EACH_TURN, node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _through(nodes.List(node.nodes, lineno=node.lineno), JOIN, node.lineno)
+
+    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
+        if self._prefix is not None:
+            node.data = f"{self._prefix}{node.lineno}{LINE_END}{node.data}"
+        return node
+
+
+def _through(node: nodes.Expr, name: str, line: int) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=line)
+
+
+def _compile(tree: nodes.Template, prefix: str | None) -> jinja2.Template:
+    counted = _Counted(prefix).visit(tree)
+    code = ENVIRONMENT.compile(counted, None, _FILENAME)
+    return jinja2.Template.from_code(ENVIRONMENT, code, GLOBALS)
+
+
+def prefix_absent_from(*texts: str) -> str:
+    """The prefix of this process, or a new one if any text holds it: then nothing in the text can look like a token."""
+    prefix = PREFIX
+    while any(prefix in text for text in texts):
+        prefix = new_prefix()
+    return prefix

@@ -1,0 +1,67 @@
+"""Nothing stays behind: every key has an owner and an end."""
+
+import re
+from collections.abc import Iterable
+
+from workers_sdk.protocol.keys import META
+from workers_sdk.protocol.link import Link
+from workers_sdk.protocol.messages import Status
+
+# What an installation has for as long as it lives. Streams among them hold work in flight only.
+_PERMANENT = re.compile(
+    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|feed|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$"
+)
+_OWNED = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|task):(?P<id>[0-9a-z]{16})$")
+
+
+async def leaked_keys(link: Link) -> list[str]:
+    """Names of the keys without an end, sorted.
+
+    A key is fine when it is permanent, expires, or belongs to a scenario that still runs or has a timer (which
+    will purge it).
+    """
+    names = [name.decode() for name in await _all_keys(link)]
+    lasting = [name for name in names if not _PERMANENT.match(name)]
+    ttls = await link.execute_many([("PTTL", name) for name in lasting]) if lasting else []
+    kept = [name for name, ttl in zip(lasting, ttls, strict=True) if ttl == -1]
+    cared_for = await _cared_for(link, kept)
+    return sorted([name for name in kept if await _scenario_of(link, name) not in cared_for])
+
+
+async def _all_keys(link: Link) -> list[bytes]:
+    cursor = b"0"
+    found: list[bytes] = []
+    while True:
+        cursor, names = await link.execute("SCAN", cursor, "COUNT", 1000)
+        found += names
+        if cursor == b"0":
+            return found
+
+
+async def _cared_for(link: Link, names: Iterable[str]) -> set[tuple[str, str]]:
+    """(prefix, scenario id) of the scenarios that still run or wait for their purge."""
+    result = set()
+    for name in names:
+        if (owned := _OWNED.match(name)) and owned["kind"] == "scenario":
+            status = await link.execute("HGET", name, "status")
+            running = status is not None and not Status(status.decode()).is_final
+            if running or await _has_timer(link, owned["prefix"], owned["id"]):
+                result.add((owned["prefix"], owned["id"]))
+    return result
+
+
+async def _has_timer(link: Link, prefix: str, scenario_id: str) -> bool:
+    _, members = await link.execute(
+        "ZSCAN", f"{prefix}timers", "0", "MATCH", f"*{scenario_id}*", "COUNT", 100_000
+    )
+    return bool(members)
+
+
+async def _scenario_of(link: Link, name: str) -> tuple[str, str] | None:
+    owned = _OWNED.match(name)
+    if owned is None:
+        return None
+    if owned["kind"] == "scenario":
+        return owned["prefix"], owned["id"]
+    scenario_id = await link.execute("HGET", name, "scenario_id")
+    return owned["prefix"], scenario_id.decode() if scenario_id else ""
