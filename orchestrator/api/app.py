@@ -7,12 +7,12 @@ from fastapi import FastAPI
 
 from workers_sdk.protocol.link import Link, RedisLink
 
-from ..artifacts import Artifacts
-from ..config import Settings
-from ..logs import configure
-from ..packs import discover
-from ..store.store import Store
-from ..templates import Registry
+from orchestrator.artifacts import Artifacts
+from orchestrator.config import Settings
+from orchestrator.logs import configure
+from orchestrator.packs import discover
+from orchestrator.store.store import Store
+from orchestrator.templates import Registry
 from . import artifacts, documented, handlers, health, scenarios, tasks, templates
 from .edge import Edge
 from .health import service_version

@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from ..artifacts import Stored
+from orchestrator.artifacts import Stored
 from .documented import problems
 from .downloads import Span, headers_of, span_of
 from .problems import Problem, not_found

@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from ..config import Settings
+from orchestrator.config import Settings
 from .problems import FieldError, Problem
 from .strict_json import BadJson, parse
 

@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException as FrameworkError
 from workers_sdk.protocol.link import Unavailable
 from workers_sdk.protocol.messages import Malformed
 
-from ..store.listing import BadCursor
-from ..store.store import IdempotencyConflict
-from ..templates import TemplateError, TemplateProblem, UnknownTemplate
+from orchestrator.store.listing import BadCursor
+from orchestrator.store.store import IdempotencyConflict
+from orchestrator.templates import TemplateError, TemplateProblem, UnknownTemplate
 from .problems import FieldError, Problem, from_status, respond
 
 _MAX_KEY_CHARS = 100

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..templates import GeneratedScenario
+from orchestrator.templates import GeneratedScenario
 from .models import PlannedTask, PlanOut, WarningOut
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from workers_sdk.protocol.keys import is_id
 from workers_sdk.protocol.messages import Status
 
-from ..store.records import Idempotency, NewScenario
+from orchestrator.store.records import Idempotency, NewScenario
 from .body import JsonRoute
 from .documented import BODY, problems
 from .models import (

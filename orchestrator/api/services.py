@@ -7,10 +7,10 @@ from fastapi import Depends, Request
 
 from workers_sdk.protocol.link import Link
 
-from ..artifacts import Artifacts
-from ..config import Settings
-from ..store.store import Policy, Store
-from ..templates import Registry
+from orchestrator.artifacts import Artifacts
+from orchestrator.config import Settings
+from orchestrator.store.store import Policy, Store
+from orchestrator.templates import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import orjson
 
 from workers_sdk.protocol.keys import scenario_id_from
 
-from ..store.records import Idempotency, NewScenario, NewTask
-from ..templates import GeneratedScenario, Limits, Template, TemplateProblem, generate
+from orchestrator.store.records import Idempotency, NewScenario, NewTask
+from orchestrator.templates import GeneratedScenario, Limits, Template, TemplateProblem, generate
 from .models import GenerateIn, Json, WarningOut
 from .services import Services
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from workers_sdk.protocol.keys import is_id
 from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps
 
-from ..store.records import TaskRecord
-from ..store.store import Outcome
+from orchestrator.store.records import TaskRecord
+from orchestrator.store.store import Outcome
 from .body import JsonRoute
 from .documented import BODY, problems
 from .models import StatusIn, TaskErrorIn, TaskOut

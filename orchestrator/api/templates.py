@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from ..templates import Template
+from orchestrator.templates import Template
 from .documented import problems
 from .models import SelfLink, TemplateItem, TemplateOut, TemplatesOut
 from .services import Needs

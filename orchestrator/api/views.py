@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from workers_sdk.protocol.messages import Status
 
-from ..store.records import ScenarioRecord, TaskRecord
+from orchestrator.store.records import ScenarioRecord, TaskRecord
 from .models import ScenarioItem, ScenarioOut, SelfLink, TaskLinks, TaskOut
 
 _APART = ("prompt", "params")

@@ -118,7 +118,9 @@ def wait_until_up(running: Running) -> None:
             running.fleet.check()
             if time.monotonic() > deadline:
                 log = running.fleet.log_of("api")
-                raise CommandError(f"the API does not answer; the end of {log}:\n{tail(log)}", Exit.UNREACHABLE)
+                raise CommandError(
+                    f"the API does not answer; the end of {log}:\n{tail(log)}", Exit.UNREACHABLE
+                )
             time.sleep(0.05)
 
 

@@ -73,6 +73,8 @@ def look(home: Path, needs: Sequence[Need] = ()) -> None:
         if not os.access(home, os.W_OK):
             missing.append(f"a folder to write to: {home.absolute()} is read-only")
         if free < NEEDED_BYTES:
-            missing.append(f"disk: {free >> 20} MB free under {home.absolute()}, {NEEDED_BYTES >> 20} MB needed")
+            missing.append(
+                f"disk: {free >> 20} MB free under {home.absolute()}, {NEEDED_BYTES >> 20} MB needed"
+            )
     if missing:
         raise CommandError("\n".join(["this machine lacks", *(f"  - {text}" for text in missing)]))

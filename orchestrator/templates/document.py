@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from orchestrator.templates.problems import Finding, Path, did_you_mean, shown
 from workers_sdk.protocol.keys import is_service
-from workers_sdk.protocol.messages import ENGINE_FIELDS, Status
+from workers_sdk.protocol.messages import ENGINE_FIELDS
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MAX_COUNT: Final = 1_000_000
@@ -70,7 +70,7 @@ class TaskForm(BaseModel):
     service: Service = Field(description="Service that does the work: its stream is `queue:<service>`.")
     name: Name = Field(description="Name of the operation; the worker's handler is found by it.")
     queue: Queue | None = None
-    status: Literal[Status.PENDING] | None = Field(None, description="Boilerplate: a new task is pending.")
+    status: Literal["pending"] | None = Field(None, description="Boilerplate: a new task is pending.")
     created_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
     updated_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
     result_ref: str | None = Field(None, description="Boilerplate: the worker fills it.")

@@ -29,13 +29,13 @@
 -- Uses     check, clock, iso, counts, dispatch, finish_scenarios
 local events, timers = KEYS[1], KEYS[2]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local budget, retention_ms, lease_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
 local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
 local KINDS = {processing = true, progress = true, success = true, failed = true, release = true}
 local tasks, changed, queues, ready = {}, {}, {}, {}
 local answers, entries, releases, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}
 
-check(budget and budget > 0 and retention_ms and lease_ms and #nonce > 0, 'numbers')
+check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
 redis.call('ZCARD', timers)
 local at_ms = now_ms()
@@ -185,7 +185,8 @@ while i <= #ARGV do
   local n = item_count(ARGV[i + 6])
   local report = {entry_id = ARGV[i], kind = ARGV[i + 2], token = ARGV[i + 3], acked = ARGV[i + 4] == '1',
     cursor = ARGV[i + 5], first = i + 7, last = i + 6 + n}
-  check(KINDS[report.kind] and n % 2 == 0 and report.last <= #ARGV and tonumber(report.cursor), 'report')
+  check(KINDS[report.kind] and n % 2 == 0 and report.last <= #ARGV, 'report')
+  whole(report.cursor, 'cursor')
   if report.entry_id ~= '' then entries[#entries + 1] = stream_id(report.entry_id) end
   local task = task_of(ARGV[i + 1])
   local answer = refusal(task, report)

@@ -5,8 +5,8 @@
 -- Returns  members, the longest due first: lease:<task id>, purge:<scenario id>
 -- Cost     O(limit)
 -- Flags    no-writes
--- Uses     clock
+-- Uses     check, clock
 local timers = KEYS[1]
-local limit = ARGV[1]
+local limit = item_count(ARGV[1])
 
 return redis.call('ZRANGEBYSCORE', timers, '-inf', now_ms(), 'LIMIT', 0, limit)

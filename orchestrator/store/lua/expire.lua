@@ -16,9 +16,9 @@
 -- Flags    allow-oom
 -- Uses     check, clock, iso, counts, dispatch
 local timers, events = KEYS[1], KEYS[2]
-local prefix, id, max_lost, nonce = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local prefix, id, max_lost, nonce = ARGV[1], ARGV[2], whole(ARGV[3], 'max_lost'), ARGV[4]
 
-check(max_lost and #nonce > 0, 'numbers')
+check(#nonce > 0, 'nonce')
 local at_ms = now_ms()
 local due = tonumber(redis.call('ZSCORE', timers, 'lease:' .. id) or '')
 if not due or due > at_ms then return 'NOT_DUE' end

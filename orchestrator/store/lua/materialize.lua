@@ -25,10 +25,10 @@
 -- Uses     check, clock, iso
 local scenarios, scenario, timers, services = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
-local offset, nonce, retention_ms = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local offset, nonce, retention_ms = whole(ARGV[5], 'offset'), ARGV[6], whole(ARGV[7], 'retention_ms')
 local chunk, queues, conflict = {}, {}, nil
 
-check(offset and retention_ms and #nonce > 0, 'numbers')
+check(#nonce > 0, 'nonce')
 redis.call('XLEN', scenarios)
 redis.call('ZCARD', timers)
 redis.call('SCARD', services)
@@ -40,7 +40,7 @@ while i <= #ARGV do
   local n = item_count(ARGV[i + 4])
   check(n % 2 == 0 and i + 4 + n <= #ARGV, 'fields and values')
   local task = {id = ARGV[i], service = ARGV[i + 1], queue = ARGV[i + 2], consumers = ARGV[i + 3], first = i + 5, last = i + 4 + n}
-  check(tonumber(task.queue), 'queue')
+  whole(task.queue, 'queue')
   local owner = redis.call('HGET', prefix .. 'task:' .. task.id, 'scenario_id')
   if owner and owner ~= scenario_id then conflict = task.id end
   if not queues[task.service] then queues[task.service] = redis.call('XLEN', prefix .. 'queue:' .. task.service) end

@@ -20,7 +20,7 @@
 local scenarios, scenario, idempotency = KEYS[1], KEYS[2], KEYS[3]
 local prefix, scenario_id, digest, keep_ms, tasks, total = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
-check(tonumber(total) and tonumber(total) > 0 and tonumber(keep_ms) and tonumber(keep_ms) > 0, 'numbers')
+check(whole(total, 'total') > 0 and whole(keep_ms, 'keep_ms') > 0, 'numbers')
 check(#ARGV > 6 and #ARGV % 2 == 0, 'fields and values')
 if digest ~= '' then
   local known = redis.call('GET', idempotency)

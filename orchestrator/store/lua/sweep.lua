@@ -17,10 +17,10 @@
 -- Flags    allow-oom
 -- Uses     check, clock, iso, counts, redispatch
 local queue, events = KEYS[1], KEYS[2]
-local prefix, workers, lease_ms, max_lost, nonce, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local prefix, workers, lease_ms, max_lost, nonce, limit = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 'max_lost'), ARGV[5], ARGV[6]
 local answers, removals, moves, failures, seen = {}, {}, {}, {}, {}
 
-check(tonumber(lease_ms) and max_lost and #nonce > 0 and item_count(limit) > 0, 'numbers')
+check(whole(lease_ms, 'lease_ms') and #nonce > 0 and item_count(limit) > 0, 'numbers')
 redis.call('XLEN', events)
 
 local function judge(entry_id, fields, id)

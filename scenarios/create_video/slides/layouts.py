@@ -263,15 +263,15 @@ def _bullets(canvas: Canvas, points: Sequence[str], area: Box) -> None:
     points = points[:3]
     height = min(15 * unit, area.height / max(1, len(points)))
     top = area.top + (area.height - height * len(points)) / 2
-    rows = rows(Box(area.left, top, area.right, area.bottom), len(points), height)
+    lines = rows(Box(area.left, top, area.right, area.bottom), len(points), height)
     mark = min(2.1 * unit, height * 0.2)
-    for i, row in enumerate(rows):
+    for i, row in enumerate(lines):
         middle = (row.top + row.bottom) / 2
         canvas.circle(row.left + mark, middle, mark, (p.accent, p.second)[i % 2])
         canvas.circle(row.left + mark, middle, mark * 0.42, p.ground)
     indent = 2 * mark + 3 * unit
     draw_points(
-        canvas, points, [Box(row.left + indent, row.top, row.right, row.bottom) for row in rows], p.ink, 5.0
+        canvas, points, [Box(row.left + indent, row.top, row.right, row.bottom) for row in lines], p.ink, 5.0
     )
 
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 from .language import capitalised, shorten
@@ -43,7 +44,7 @@ class Script:
 def shares(items: Sequence[_Item], count: int) -> list[list[_Item]]:
     """Split items into `count` runs of nearly equal length, in order; some are empty when there are too few items."""
     edges = [round(i * len(items) / count) for i in range(count + 1)]
-    return [list(items[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [list(items[a:b]) for a, b in pairwise(edges)]
 
 
 def slides_from_sentences(title: str, sentences: Sequence[str], count: int) -> list[SlideIdea]:

@@ -3,10 +3,16 @@ local function check(ok, what)
   if not ok then error('BADARG ' .. what) end
 end
 
+-- A whole number that is not negative, of at most 15 digits: what both Lua and Redis count exactly.
+local function whole(text, what)
+  check(text and #text < 16 and string.match(text, '^%d+$'), what)
+  return tonumber(text)
+end
+
 -- A whole number of list items that follow, at most 4096: more would not fit a Lua call.
 local function item_count(text)
-  local n = tonumber(text)
-  check(n and n >= 0 and n <= 4096 and n == math.floor(n), 'item count')
+  local n = whole(text, 'item count')
+  check(n <= 4096, 'item count')
   return n
 end
 

@@ -1,0 +1,75 @@
+"""The commands, and how each of them ends."""
+
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import cyclopts
+import pydantic
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.packs import PackError
+from orchestrator.templates import TemplateError, UnknownTemplate
+
+from . import local, remote, roles, together
+from .exits import CommandError, Exit
+
+_EPILOGUE: Final = "Exit codes: 0 fine, 1 the scenario failed, 2 wrong usage, 3 nobody answers, 124 timeout."
+
+
+def build() -> cyclopts.App:
+    """The command line as an object; `meta` of it is not used."""
+    app = cyclopts.App(
+        name="scenarist",
+        help="One request becomes a graph of tasks over Redis Streams.",
+        help_epilogue=_EPILOGUE,
+        version=importlib.metadata.version("scenarist"),
+    )
+    groups: dict[str, Sequence[cyclopts.App | object]] = {
+        "Start": (together.demo, together.up, roles.serve, roles.engine, roles.worker),
+        "Ask the API": (remote.submit, remote.scenario, remote.scenarios, remote.task),
+        "Templates": (local.plan, local.templates, local.schema),
+    }
+    for order, (title, commands) in enumerate(groups.items()):
+        group = cyclopts.Group(title, sort_key=order)
+        for command in commands:
+            app.command(command, group=group)
+    return app
+
+
+def main(tokens: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code."""
+    sys.exit(run(tokens))
+
+
+def run(tokens: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    errors = Console(stderr=True)
+    try:
+        result = build()(
+            tokens, exit_on_error=False, print_error=False, result_action="return_value", error_console=errors
+        )
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except CommandError as error:
+        return _fail(errors, str(error), error.code)
+    except cyclopts.CycloptsError as error:
+        return _fail(errors, f"{error}\nsee: scenarist --help", Exit.USAGE)
+    except (TemplateError, UnknownTemplate, PackError) as error:
+        return _fail(errors, str(error), Exit.USAGE)
+    except pydantic.ValidationError as error:
+        return _fail(errors, _wrong_settings(error), Exit.USAGE)
+    return int(result or 0)
+
+
+def _fail(console: Console, message: str, code: Exit) -> Exit:
+    console.print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
+    return code
+
+
+def _wrong_settings(error: pydantic.ValidationError) -> str:
+    # The value is not shown: it may be a URL with a password in it.
+    lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+    return "\n".join(["a setting is wrong", *lines])

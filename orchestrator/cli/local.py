@@ -1,0 +1,104 @@
+"""Commands about templates; they need no server."""
+
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from orchestrator.api.app import template_registry
+from orchestrator.api.models import GenerateIn
+from orchestrator.api.plan import plan_out
+from orchestrator.api.submission import variables_of, warning_out
+from orchestrator.templates import Limits, Registry, Template, generate, json_schema
+from workers_sdk.protocol.keys import scenario_id_from
+
+from .client import ApiClient
+from .exits import CommandError, Exit
+from .options import Api, Description, Output, Slides, Variables, settings_of
+from .plan_view import plan_view
+from .request import body_of
+from .view import templates_table
+
+
+def plan(
+    template: str,
+    /,
+    *,
+    description: Description = "",
+    slides: Slides = None,
+    var: Variables = (),
+    api: Api = None,
+    output: Output = "text",
+) -> int:
+    """Render and check a template and draw its graph; nothing is started.
+
+    Args:
+        template: Name of a template, or a YAML file.
+    """
+    body = body_of(Path(template).stem if _is_file(template) else template, description, slides, var)
+    if api:
+        with ApiClient(api) as client:
+            planned = client.plan(body)
+    else:
+        planned = _planned(_template(template), body)
+    _show(planned, plan_view(planned), output)
+    return Exit.OK
+
+
+def templates(*, api: Api = None, output: Output = "text") -> int:
+    """List the templates and their variables."""
+    if api:
+        with ApiClient(api) as client:
+            items = client.templates()["items"]
+    else:
+        known = template_registry(settings_of())
+        items = [
+            {"name": one.name, "variables": dict(one.variables), "hash": one.hash} for one in known.all()
+        ]
+    _show(items, templates_table(items), output)
+    return Exit.OK
+
+
+def schema() -> int:
+    """Print the JSON Schema of the template format, for editors."""
+    Console().out(json.dumps(json_schema(), indent=2), highlight=False)
+    return Exit.OK
+
+
+def _is_file(template: str) -> bool:
+    return template.endswith((".yml", ".yaml"))
+
+
+def _template(template: str) -> Template:
+    if not _is_file(template):
+        return template_registry(settings_of()).get(template)
+    file = Path(template)
+    if not file.is_file():
+        raise CommandError(f"no file {template}", Exit.USAGE)
+    return next(one for one in Registry([file.parent]).all() if Path(one.file).name == file.name)
+
+
+def _planned(template: Template, body: dict[str, Any]) -> Any:
+    settings = settings_of()
+    variables, warnings = variables_of(GenerateIn.model_validate(body), template)
+    scenario = generate(
+        template,
+        scenario_id=scenario_id_from(secrets.token_bytes(16)),
+        variables=variables,
+        now=datetime.now(UTC),
+        strict=settings.strict_templates,
+        limits=Limits(max_tasks=settings.max_tasks),
+    )
+    warnings += [warning_out(problem) for problem in scenario.warnings]
+    return plan_out(scenario, warnings).model_dump(mode="json")
+
+
+def _show(value: Any, view: RenderableType, output: str) -> None:
+    console = Console()
+    if output == "json":
+        console.out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)
+    else:
+        console.print(view)

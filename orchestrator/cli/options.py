@@ -1,0 +1,42 @@
+"""Options that several commands share."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from orchestrator.config import Settings
+
+Api = Annotated[
+    str | None,
+    Parameter(env_var="SCENARIST_API", help="Address of the API; by default the local one of HOST, PORT."),
+]
+RedisUrl = Annotated[
+    str | None, Parameter(name="--redis", help="redis://, rediss:// or unix:// (or REDIS_URL).")
+]
+Host = Annotated[str | None, Parameter(help="Address to listen on (or HOST).")]
+Port = Annotated[int | None, Parameter(help="Port to listen on (or PORT).")]
+Output = Annotated[
+    Literal["text", "json"], Parameter(name=["--output", "-o"], help="For people or for programs.")
+]
+Description = Annotated[str, Parameter(help="What the scenario is about; empty: what its template says.")]
+Slides = Annotated[int | None, Parameter(help="How many slides.")]
+Variables = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--var", negative=(), help="NAME=VALUE of a variable; JSON where it is JSON. May be repeated."
+    ),
+]
+Timeout = Annotated[float | None, Parameter(help="Seconds to wait before giving up.")]
+
+
+def settings_of(**given: Any) -> Settings:
+    """Settings of the environment, except what was given on the command line."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def api_url(api: str | None) -> str:
+    """Address of the API to talk to."""
+    if api:
+        return api
+    settings = settings_of()
+    return f"http://{settings.host}:{settings.port}"

@@ -1,0 +1,124 @@
+"""Commands that ask an API, here or elsewhere."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from .client import ApiClient
+from .exits import Exit
+from .follow import FINAL, follow
+from .options import Api, Description, Output, Slides, Timeout, Variables, api_url
+from .request import body_of
+from .view import scenario_view, scenarios_table, task_table
+
+Watch = Annotated[bool, Parameter(name=["--watch", "-w"], negative=(), help="Follow it until its end.")]
+
+
+def submit(
+    name: str,
+    /,
+    *,
+    description: Description = "",
+    slides: Slides = None,
+    var: Variables = (),
+    watch: Watch = False,
+    timeout: Timeout = None,
+    idempotency_key: str | None = None,
+    api: Api = None,
+    output: Output = "text",
+) -> int:
+    """Start a scenario by the name of its template.
+
+    Args:
+        idempotency_key: A repeated submission with the same key gives the first scenario again.
+    """
+    with ApiClient(api_url(api)) as client:
+        accepted = client.generate(body_of(name, description, slides, var), idempotency_key)
+        if output == "text":
+            for warning in accepted["warnings"]:
+                Console(stderr=True).print(Text(f"warning: {warning['message']}", style="yellow"))
+        if watch:
+            return _watched(client, accepted["scenario_id"], timeout, output)
+    text = f"{accepted['scenario_id']}  {accepted['name']}, {accepted['total']} tasks"
+    _show(accepted, Text(text), output)
+    return Exit.OK
+
+
+def scenario(
+    scenario_id: str,
+    /,
+    *,
+    watch: Watch = False,
+    timeout: Timeout = None,
+    api: Api = None,
+    output: Output = "text",
+) -> int:
+    """Show one scenario with its tasks."""
+    with ApiClient(api_url(api)) as client:
+        if watch:
+            return _watched(client, scenario_id, timeout, output)
+        found = client.scenario(scenario_id)
+    _show(found, scenario_view(found, elapsed_s=_age(found), rows=1000), output)
+    return _code(found)
+
+
+def scenarios(
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+    api: Api = None,
+    output: Output = "text",
+) -> int:
+    """List scenarios, newest first.
+
+    Args:
+        status: Only those in this status.
+        name: Only those of this template.
+        limit: How many.
+        cursor: Where the page before ended.
+    """
+    with ApiClient(api_url(api)) as client:
+        page = client.scenarios(status=status, name=name, limit=limit, cursor=cursor)
+    _show(page, scenarios_table(page["items"]), output)
+    if page["next_cursor"] and output == "text":
+        Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)
+    return Exit.OK
+
+
+def task(task_id: str, /, *, api: Api = None, output: Output = "text") -> int:
+    """Show all that is known of one task."""
+    with ApiClient(api_url(api)) as client:
+        found = client.task(task_id)
+    _show(found, task_table(found), output)
+    return Exit.OK
+
+
+def _watched(client: ApiClient, scenario_id: str, timeout: float | None, output: str) -> int:
+    found = follow(client, scenario_id, Console(stderr=True), timeout_s=timeout)
+    text = Text.assemble(f"{found['status']} ", (found.get("result_ref") or "", "bold"))
+    _show(found, text, output)
+    return _code(found)
+
+
+def _show(value: Any, view: Any, output: str) -> None:
+    console = Console()
+    if output == "json":
+        console.out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)
+    else:
+        console.print(view, soft_wrap=not console.is_terminal)
+
+
+def _code(found: Any) -> Exit:
+    return Exit.FAILED if found["status"] in FINAL and found["status"] != "success" else Exit.OK
+
+
+def _age(found: Any) -> float:
+    """Seconds from creation to the end, or to now."""
+    end = datetime.fromisoformat(found["finished_at"]) if found["finished_at"] else datetime.now(UTC)
+    return max(0.0, (end - datetime.fromisoformat(found["created_at"])).total_seconds())

@@ -1,0 +1,100 @@
+"""The roles of the system, one process each."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import uvicorn
+
+from orchestrator.api.app import create_app
+from orchestrator.api.services import policy_of
+from orchestrator.config import Settings
+from orchestrator.engine import BLOCK_MS, Engine, Seams
+from orchestrator.logs import configure
+from orchestrator.packs import Pack, discover
+from orchestrator.store.server import ServerUnfit
+from orchestrator.store.store import Store
+from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
+
+from .exits import CommandError, Exit
+from .options import Host, Port, RedisUrl, settings_of
+
+
+def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> int:
+    """Run the API."""
+    settings = settings_of(host=host, port=port, redis_url=redis)
+    _log(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host=settings.host, port=settings.port, log_config=None)
+    )
+    server.run()
+    return Exit.OK if server.started else Exit.UNREACHABLE
+
+
+def engine(*, redis: RedisUrl = None) -> int:
+    """Run one orchestrator; any number may run, on any machines."""
+    settings = settings_of(redis_url=redis)
+    _log(settings)
+    try:
+        asyncio.run(_run_engine(settings))
+    except (ServerUnfit, Unavailable, Refused) as error:
+        raise CommandError(f"Redis cannot be used: {error}", Exit.UNREACHABLE) from error
+    return Exit.OK
+
+
+def worker(target: str, /, *, redis: RedisUrl = None) -> int:
+    """Run one worker.
+
+    Args:
+        target: `pack/name` (see `scenarist up`), or a module such as `package.module` or `package.module:worker`.
+    """
+    # The worker's process knows the SDK and its own module, and nothing of the server.
+    environment = os.environ | {"REDIS_URL": settings_of(redis_url=redis).redis_url}
+    os.execve(
+        sys.executable, [sys.executable, "-m", "workers_sdk", module_of(target, discover())], environment
+    )
+
+
+def module_of(target: str, packs: list[Pack]) -> str:
+    """Module of a worker by `pack/name`; a module's name is returned as it is.
+
+    Raises:
+        CommandError: USAGE, with the names that there are.
+    """
+    if "/" not in target:
+        return target
+    known = {f"{pack.name}/{name}": module for pack in packs for name, module in pack.workers.items()}
+    if target not in known:
+        raise CommandError(f"no worker {target}; there are: {', '.join(sorted(known)) or 'none'}", Exit.USAGE)
+    return known[target]
+
+
+def _log(settings: Settings) -> None:
+    configure("debug" if settings.debug else settings.log_level, json=settings.log_json)
+
+
+async def _run_engine(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    link = RedisLink(settings.redis_url, name="scenarist-engine")
+    # Two blocked reads for every partition, and one to spare.
+    reading = RedisLink(
+        settings.redis_url,
+        block_ms=BLOCK_MS,
+        connections=2 * settings.partitions + 1,
+        name="scenarist-engine-reading",
+    )
+    try:
+        store = await Store.open(
+            link,
+            partitions=settings.partitions,
+            policy=policy_of(settings),
+            unsafe_volatile=settings.unsafe_volatile,
+            sets_lease=True,
+        )
+        await Engine(store, Seams(reading)).run(stop)
+    finally:
+        await reading.close()
+        await link.close()

@@ -1,0 +1,125 @@
+"""Speech without any service: flite for English, eSpeak NG for every language. Each runs as a process of its own."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ProviderError
+from .sound import Sound, from_pcm, from_wav
+from .words import Word, proportional
+
+# Words a minute: calmer than eSpeak's own 175, so that it is easier to follow.
+_RATE = 155
+_TIMEOUT_S = 120
+_VARIANTS = ("", "+f2", "+m3", "+f4")
+_CHILD = "scenarios.create_video.speech.espeak"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A spoken text. `timing` says where the word times come from: `tts-events` or `proportional`."""
+
+    sound: Sound
+    words: tuple[Word, ...]
+    provider: str
+    timing: str
+
+
+def speak_offline(text: str, language: str, take: int = 1) -> Spoken:
+    """Speak with the first engine that is installed. `take` above 1 asks for another voice.
+
+    Raises ProviderError when no engine is installed, or the one there is fails.
+    """
+    if language == "en" and shutil.which("flite"):
+        return _flite(text, take)
+    if shutil.which("espeak-ng"):
+        return _espeak_program(text, language, take)
+    if importlib.util.find_spec("espeakng_loader"):
+        return _espeak_library(text, language, take)
+    raise ProviderError(
+        "not_installed",
+        "no speech engine: install the extra `tts` (package espeakng-loader), or the program espeak-ng, or flite for "
+        "English; or set ELEVENLABS_API_KEY or OPENAI_API_KEY",
+    )
+
+
+def _flite(text: str, take: int) -> Spoken:
+    voice = ("slt", "rms", "awb", "kal")[(take - 1) % 4]
+    return _by_files("flite", text, lambda source, target: ["flite", "-voice", voice, "-f", source, "-o", target])
+
+
+def _espeak_program(text: str, language: str, take: int) -> Spoken:
+    voice = language + _VARIANTS[(take - 1) % 4]
+    return _by_files(
+        "espeak-ng",
+        text,
+        lambda source, target: ["espeak-ng", "-v", voice, "-s", str(_RATE), "-b", "1", "-f", source, "-w", target],
+    )
+
+
+def _by_files(provider: str, text: str, command: Callable[[str, str], list[str]]) -> Spoken:
+    """Speak with a program that reads a text file and writes a WAV file. Its word times are proportional."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "text.txt", Path(folder) / "speech.wav"
+        source.write_text(text, encoding="utf-8")
+        _run(provider, command(str(source), str(target)), b"")
+        sound = from_wav(target.read_bytes() if target.exists() else b"")
+    return Spoken(sound, tuple(proportional(text, sound.duration)), provider, "proportional")
+
+
+def _espeak_library(text: str, language: str, take: int) -> Spoken:
+    voice = language + _VARIANTS[(take - 1) % 4]
+    request = json.dumps({"text": text, "voice": voice, "rate": _RATE}).encode()
+    answer = _run("espeakng-loader", [sys.executable, "-m", _CHILD], request)
+    head, _, samples = answer.partition(b"\n")
+    facts = json.loads(head)
+    sound = from_pcm(samples, facts["rate"])
+    words = _words(text, facts["words"], sound.duration)
+    return Spoken(sound, tuple(words), "espeakng-loader", "tts-events")
+
+
+def _words(text: str, events: list[list[float]], duration: float) -> list[Word]:
+    """Words of the text, each from its own event to the next word's.
+
+    The engine may report one event for two words ("in the") and several for one ("2024"); marks that stand alone
+    belong to the word before them.
+    """
+    tokens: list[tuple[str, float | None]] = []
+    for match in re.finditer(r"\S+", text):
+        inside = [second for position, second in events if match.start() <= position < match.end()]
+        if tokens and not inside and not any(ch.isalnum() for ch in match.group()):
+            tokens[-1] = (f"{tokens[-1][0]} {match.group()}", tokens[-1][1])
+        else:
+            tokens.append((match.group(), inside[0] if inside else None))
+    starts = [*_filled([start for _, start in tokens], duration), duration]
+    return [Word(round(starts[i], 3), round(starts[i + 1], 3), word) for i, (word, _) in enumerate(tokens)]
+
+
+def _filled(starts: Sequence[float | None], duration: float) -> list[float]:
+    """The same starts, never going back, with the missing ones spread between their neighbours."""
+    result: list[float] = []
+    for i, start in enumerate(starts):
+        last = result[-1] if result else 0.0
+        if start is None:
+            ahead = next(((n, later) for n, later in enumerate(starts[i:], 1) if later is not None), (len(starts) - i + 1, duration))
+            start = last + (max(last, ahead[1]) - last) / ahead[0] if result else 0.0
+        result.append(min(duration, max(last, start)))
+    return result
+
+
+def _run(provider: str, command: Sequence[str], data: bytes) -> bytes:
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ProviderError("upstream", f"{provider} did not finish within {_TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip()[-300:]
+        raise ProviderError("upstream", f"{provider} failed: {reason or f'exit code {done.returncode}'}")
+    return done.stdout

@@ -1,0 +1,215 @@
+"""For every script a state in which it does all it can, and the call that does it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from workers_sdk.protocol.link import Link
+from workers_sdk.protocol.messages import EventKind, TaskEvent
+
+WORKER: Final = "w1"
+SCENARIO: Final = "0" * 16
+TEXT, VOICE, SLIDE, VIDEO, LOST = (f"00{n:014d}" for n in range(1, 6))
+TOKEN: Final = "1.nonce.1"
+
+
+@dataclass
+class Case:
+    """Values and rest of one call."""
+
+    values: dict[str, Any]
+    rest: list[Any] = field(default_factory=list)
+
+
+Build = Callable[[Link], Awaitable[Case]]
+CASES: Final[dict[str, Build]] = {}
+
+
+def case(build: Build) -> Build:
+    """Register the case of the script that the function is named after."""
+    CASES[build.__name__] = build
+    return build
+
+
+async def scenario(link: Link, **counts: int) -> None:
+    """A scenario under way."""
+    flat = [part for status, n in counts.items() for part in (status, n)]
+    key = f"scenario:{SCENARIO}"
+    await link.execute(
+        "HSET", key, "scenario_id", SCENARIO, "status", "processing", "total", sum(counts.values()),
+        "created_ms", 1, "created_at", "2025-06-26T10:34:12.349Z", "task_ids", f'["{TEXT}","{VOICE}","{VIDEO}"]', *flat,
+    )  # fmt: skip
+    await link.execute("ZADD", "index:processing", 1, SCENARIO)
+
+
+async def task(link: Link, task_id: str, service: str, status: str, *, queue: int = 0, consumers: str = "[]", worker: str = "") -> None:
+    """A task of the scenario, with its token if it is dispatched."""
+    dispatched = () if queue else ("attempt", 1, "token", TOKEN)
+    await link.execute(
+        "HSET", f"task:{task_id}", "id", task_id, "scenario_id", SCENARIO, "service", service, "name", "Some", "status", status,
+        "queue", queue, "consumers", consumers, "worker", worker, "prompt", "hello", *dispatched,
+    )  # fmt: skip
+
+
+async def entry(link: Link, task_id: str, service: str, *, delivered_to: str = "") -> str:
+    """The entry of a dispatched task in the queue of its service."""
+    queue = f"queue:{service}"
+    if not await link.execute("EXISTS", queue):
+        await link.execute("XGROUP", "CREATE", queue, "workers", "0", "MKSTREAM")
+    entry_id = (
+        await link.execute("XADD", queue, "*", "id", task_id, "scenario_id", SCENARIO, "attempt", 1, "token", TOKEN, "name", "Some")
+    ).decode()
+    await link.execute("HSET", f"task:{task_id}", "entry", entry_id)
+    if delivered_to:
+        await link.execute("XREADGROUP", "GROUP", "workers", delivered_to, "COUNT", 1, "STREAMS", queue, ">")
+    return str(entry_id)
+
+
+@case
+async def claim(link: Link) -> Case:
+    await scenario(link, pending=2, success=1)
+    await task(link, TEXT, "text-service", "success")
+    await task(link, VOICE, "voice-service", "pending")
+    await task(link, SLIDE, "image-service", "cancelled")
+    go = await entry(link, VOICE, "voice-service", delivered_to=WORKER)
+    drop = await entry(link, SLIDE, "image-service", delivered_to=WORKER)
+    rest = ["voice-service", go, VOICE, TOKEN, 1, TEXT, "image-service", drop, SLIDE, TOKEN, 0]
+    return Case({"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER}, rest)
+
+
+@case
+async def renew(link: Link) -> Case:
+    await scenario(link, processing=1)
+    await task(link, TEXT, "text-service", "processing", worker=WORKER)
+    held = await entry(link, TEXT, "text-service", delivered_to=WORKER)
+    return Case({"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER}, ["text-service", held, TEXT, TOKEN])
+
+
+@case
+async def finish(link: Link) -> Case:
+    await scenario(link, processing=2)
+    rest: list[Any] = []
+    for task_id, service in ((TEXT, "text-service"), (VOICE, "voice-service")):
+        await task(link, task_id, service, "processing", worker=WORKER)
+        held = await entry(link, task_id, service, delivered_to=WORKER)
+        event = TaskEvent(task_id, EventKind.SUCCESS, TOKEN, {"result": "{}"}).encode()
+        rest += [service, held, len(event), *event]
+    return Case({"events": "task-events", "prefix": "", "group": "workers"}, rest)
+
+
+@case
+async def progress(link: Link) -> Case:
+    await task(link, TEXT, "text-service", "processing", worker=WORKER)
+    return Case({"home": "task-events", "prefix": ""}, [TEXT, TOKEN, "50", "half way"])
+
+
+@case
+async def give_back(link: Link) -> Case:
+    await scenario(link, pending=1, processing=1)
+    await task(link, TEXT, "text-service", "processing", worker=WORKER)
+    await task(link, VOICE, "voice-service", "pending")
+    rest: list[Any] = []
+    for task_id, service in ((TEXT, "text-service"), (VOICE, "voice-service")):
+        rest += [service, await entry(link, task_id, service, delivered_to=WORKER), task_id, TOKEN]
+    return Case({"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER, "nonce": "n2"}, rest)
+
+
+@case
+async def leave(link: Link) -> Case:
+    await link.execute("XGROUP", "CREATE", "queue:text-service", "workers", "0", "MKSTREAM")
+    await link.execute("XGROUP", "CREATECONSUMER", "queue:text-service", "workers", WORKER)
+    return Case({"stream": "queue:text-service", "group": "workers", "consumer": WORKER})
+
+
+@case
+async def quarantine(link: Link) -> Case:
+    await link.execute("XGROUP", "CREATE", "task-events", "orchestrator", "0", "MKSTREAM")
+    bad = await link.execute("XADD", "task-events", "*", "nonsense", b"\xff")
+    await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
+    values = {"stream": "task-events", "quarantine": "quarantine", "group": "orchestrator", "entry_id": bad.decode()}
+    return Case({**values, "reason": "not a report", "limit": 100})
+
+
+@case
+async def agree(link: Link) -> Case:
+    return Case({"meta": "scenarist:meta", "schema": "1", "partitions": 1, "lease_ms": 15_000})
+
+
+@case
+async def submit(link: Link) -> Case:
+    values = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "idempotency": "idempotency:k", "prefix": ""}
+    more = {"scenario_id": SCENARIO, "digest": "d1", "keep_ms": 60_000, "tasks": "[]", "total": 3}
+    return Case({**values, **more}, ["name", "Some", "task_ids", "[]"])
+
+
+@case
+async def materialize(link: Link) -> Case:
+    await link.execute(
+        "HSET", f"scenario:{SCENARIO}", "status", "pending", "total", 2, "pending", 2, "materialized", 0, "created_ms", 1, "created_at", "t"
+    )
+    await link.execute("ZADD", "index:pending", 1, SCENARIO)
+    await link.execute("XGROUP", "CREATE", "scenarios", "orchestrator", "0", "MKSTREAM")
+    inbox = await link.execute("XADD", "scenarios", "*", "scenario_id", SCENARIO, "tasks", "[]")
+    await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "scenarios", ">")
+    keys = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "timers": "timers", "services": "services"}
+    values = {"prefix": "", "group": "orchestrator", "scenario_id": SCENARIO, "entry_id": inbox.decode(), "offset": 0, "nonce": "n1", "retention_ms": 1000}
+    rest = [VIDEO, "video-service", 1, "[]", 2, "name", "Video", TEXT, "text-service", 0, f'["{VIDEO}"]', 4, "name", "Text", "prompt", "x"]
+    return Case({**keys, **values}, rest)
+
+
+@case
+async def advance(link: Link) -> Case:
+    """One success that makes another ready, one failure that skips two in a row, one progress; the scenario ends not yet."""
+    await scenario(link, pending=3, processing=2)
+    await task(link, TEXT, "text-service", "processing", consumers=f'["{VOICE}"]', worker=WORKER)
+    await task(link, VOICE, "voice-service", "pending", queue=1)
+    await task(link, SLIDE, "image-service", "processing", consumers=f'["{VIDEO}"]', worker=WORKER)
+    await task(link, VIDEO, "video-service", "pending", queue=1, consumers=f'["{LOST}"]')
+    await task(link, LOST, "video-service", "pending", queue=1)
+    await entry(link, SLIDE, "image-service", delivered_to="foreign")
+    await link.execute("XGROUP", "CREATE", "task-events", "orchestrator", "0", "MKSTREAM")
+    rest: list[Any] = []
+    for task_id, kind, acked in ((SLIDE, "processing", 0), (TEXT, "success", 1), (SLIDE, "failed", 0)):
+        event = (await link.execute("XADD", "task-events", "*", "task_id", task_id)).decode()
+        rest += [event, task_id, kind, TOKEN, acked, 0, 2, "result", "{}"]
+    await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
+    values = {"events": "task-events", "timers": "timers", "prefix": "", "group": "orchestrator", "workers": "workers"}
+    return Case({**values, "nonce": "n3", "budget": 100, "retention_ms": 1000, "lease_ms": 1000}, rest)
+
+
+@case
+async def sweep(link: Link) -> Case:
+    await scenario(link, pending=1, processing=2)
+    await task(link, TEXT, "text-service", "processing", worker="dead")
+    await task(link, VOICE, "text-service", "success")
+    await task(link, LOST, "text-service", "processing", worker="dead")
+    await link.execute("HSET", f"task:{LOST}", "lost", 2)
+    for task_id in (TEXT, VOICE, LOST):
+        await entry(link, task_id, "text-service", delivered_to="dead")
+    values = {"queue": "queue:text-service", "events": "task-events", "prefix": "", "workers": "workers"}
+    return Case({**values, "lease_ms": 0, "max_lost": 3, "nonce": "n4", "limit": 10})
+
+
+@case
+async def expire(link: Link) -> Case:
+    await scenario(link, processing=1)
+    await task(link, TEXT, "text-service", "processing", worker="http")
+    await link.execute("ZADD", "timers", 1, f"lease:{TEXT}")
+    return Case({"timers": "timers", "events": "task-events", "prefix": "", "task_id": TEXT, "max_lost": 3, "nonce": "n5"})
+
+
+@case
+async def due(link: Link) -> Case:
+    await link.execute("ZADD", "timers", 1, f"lease:{TEXT}")
+    return Case({"timers": "timers", "limit": 10})
+
+
+@case
+async def purge(link: Link) -> Case:
+    await scenario(link, success=3)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "status", "success")
+    await link.execute("ZADD", "index:success", 1, SCENARIO)
+    for task_id in (TEXT, VOICE, VIDEO):
+        await task(link, task_id, "text-service", "success")
+    await link.execute("ZADD", "timers", 1, f"purge:{SCENARIO}")
+    return Case({"timers": "timers", "prefix": "", "scenario_id": SCENARIO, "limit": 100})
