@@ -76,7 +76,7 @@ def _template(error: TemplateError) -> Problem:
 def _template_error(problem: TemplateProblem) -> FieldError:
     return FieldError(
         pointer=problem.path or None,
-        detail=problem.message,
+        detail=problem.message + (f" ({problem.hint})" if problem.hint else ""),
         code=problem.code,
         file=problem.file.replace("\\", "/").rpartition("/")[2] or None,
         line=problem.line or None,
@@ -85,7 +85,7 @@ def _template_error(problem: TemplateProblem) -> FieldError:
 
 
 def _unknown_template(error: UnknownTemplate) -> Problem:
-    return Problem("unknown_template", str(error))
+    return Problem("unknown_template", str(error), extra={"matches": error.matches})
 
 
 def _cursor(_error: BadCursor) -> Problem:

@@ -70,7 +70,7 @@ def warning_out(problem: TemplateProblem) -> WarningOut:
     """A warning about a template."""
     return WarningOut(
         code=problem.code,
-        message=problem.message,
+        message=problem.message + (f" ({problem.hint})" if problem.hint else ""),
         pointer=problem.path,
         line=problem.line or None,
         column=problem.column or None,

@@ -1,5 +1,1 @@
-"""The command line `scenarist`: starts the roles and talks to the API."""
-
-from .app import main
-
-__all__ = ["main"]
+"""The command line `scenarist`: starts the roles and talks to the API. It begins in `app`."""

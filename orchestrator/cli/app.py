@@ -10,32 +10,30 @@ import pydantic
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.packs import PackError
-from orchestrator.templates import TemplateError, UnknownTemplate
-
-from . import local, remote, roles, together
 from .exits import CommandError, Exit
 
+# Named by text and imported when called: a client command need not wait for the whole server to be imported.
+_COMMANDS: Final = {
+    "Start": ("together:demo", "together:up", "roles:serve", "roles:engine", "roles:worker"),
+    "Ask the API": ("remote:submit", "remote:scenario", "remote:scenarios", "remote:task"),
+    "Templates": ("local:plan", "local:templates", "local:schema"),
+}
 _EPILOGUE: Final = "Exit codes: 0 fine, 1 the scenario failed, 2 wrong usage, 3 nobody answers, 124 timeout."
 
 
 def build() -> cyclopts.App:
-    """The command line as an object; `meta` of it is not used."""
+    """The command line as an object."""
     app = cyclopts.App(
         name="scenarist",
         help="One request becomes a graph of tasks over Redis Streams.",
         help_epilogue=_EPILOGUE,
-        version=importlib.metadata.version("scenarist"),
+        version=lambda: importlib.metadata.version("scenarist"),
+        suppress_keyboard_interrupt=False,
     )
-    groups: dict[str, Sequence[cyclopts.App | object]] = {
-        "Start": (together.demo, together.up, roles.serve, roles.engine, roles.worker),
-        "Ask the API": (remote.submit, remote.scenario, remote.scenarios, remote.task),
-        "Templates": (local.plan, local.templates, local.schema),
-    }
-    for order, (title, commands) in enumerate(groups.items()):
+    for order, (title, commands) in enumerate(_COMMANDS.items()):
         group = cyclopts.Group(title, sort_key=order)
-        for command in commands:
-            app.command(command, group=group)
+        for place in commands:
+            app.command(f"{__package__}.{place}", name=place.partition(":")[2], group=group)
     return app
 
 
@@ -57,8 +55,6 @@ def run(tokens: Sequence[str] | None = None) -> int:
         return _fail(errors, str(error), error.code)
     except cyclopts.CycloptsError as error:
         return _fail(errors, f"{error}\nsee: scenarist --help", Exit.USAGE)
-    except (TemplateError, UnknownTemplate, PackError) as error:
-        return _fail(errors, str(error), Exit.USAGE)
     except pydantic.ValidationError as error:
         return _fail(errors, _wrong_settings(error), Exit.USAGE)
     return int(result or 0)

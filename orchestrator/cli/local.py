@@ -2,6 +2,8 @@
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,16 @@ from orchestrator.api.app import template_registry
 from orchestrator.api.models import GenerateIn
 from orchestrator.api.plan import plan_out
 from orchestrator.api.submission import variables_of, warning_out
-from orchestrator.templates import Limits, Registry, Template, generate, json_schema
+from orchestrator.packs import PackError
+from orchestrator.templates import (
+    Limits,
+    Registry,
+    Template,
+    TemplateError,
+    UnknownTemplate,
+    generate,
+    json_schema,
+)
 from workers_sdk.protocol.keys import scenario_id_from
 
 from .client import ApiClient
@@ -38,12 +49,13 @@ def plan(
     Args:
         template: Name of a template, or a YAML file.
     """
-    body = body_of(Path(template).stem if _is_file(template) else template, description, slides, var)
-    if api:
+    body = body_of("file" if _is_file(template) else template, description, slides, var)
+    if api and not _is_file(template):
         with ApiClient(api) as client:
             planned = client.plan(body)
     else:
-        planned = _planned(_template(template), body)
+        with _said_in_words():
+            planned = _planned(_template(template), body)
     _show(planned, plan_view(planned), output)
     return Exit.OK
 
@@ -66,6 +78,14 @@ def schema() -> int:
     """Print the JSON Schema of the template format, for editors."""
     Console().out(json.dumps(json_schema(), indent=2), highlight=False)
     return Exit.OK
+
+
+@contextmanager
+def _said_in_words() -> Iterator[None]:
+    try:
+        yield
+    except (TemplateError, UnknownTemplate, PackError) as error:
+        raise CommandError(str(error), Exit.USAGE) from error
 
 
 def _is_file(template: str) -> bool:

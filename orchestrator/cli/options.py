@@ -5,6 +5,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from orchestrator.config import Settings
+from orchestrator.packs import Pack, PackError, discover
+
+from .exits import CommandError, Exit
 
 Api = Annotated[
     str | None,
@@ -40,3 +43,11 @@ def api_url(api: str | None) -> str:
         return api
     settings = settings_of()
     return f"http://{settings.host}:{settings.port}"
+
+
+def packs_here() -> list[Pack]:
+    """All packs. Raises CommandError when one cannot be read."""
+    try:
+        return discover()
+    except PackError as error:
+        raise CommandError(str(error), Exit.USAGE) from error

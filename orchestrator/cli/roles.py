@@ -12,13 +12,13 @@ from orchestrator.api.services import policy_of
 from orchestrator.config import Settings
 from orchestrator.engine import BLOCK_MS, Engine, Seams
 from orchestrator.logs import configure
-from orchestrator.packs import Pack, discover
+from orchestrator.packs import Pack
 from orchestrator.store.server import ServerUnfit
 from orchestrator.store.store import Store
 from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
 
 from .exits import CommandError, Exit
-from .options import Host, Port, RedisUrl, settings_of
+from .options import Host, Port, RedisUrl, packs_here, settings_of
 
 
 def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> int:
@@ -52,7 +52,7 @@ def worker(target: str, /, *, redis: RedisUrl = None) -> int:
     # The worker's process knows the SDK and its own module, and nothing of the server.
     environment = os.environ | {"REDIS_URL": settings_of(redis_url=redis).redis_url}
     os.execve(
-        sys.executable, [sys.executable, "-m", "workers_sdk", module_of(target, discover())], environment
+        sys.executable, [sys.executable, "-m", "workers_sdk", module_of(target, packs_here())], environment
     )
 
 

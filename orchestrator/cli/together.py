@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.packs import Pack, discover
+from orchestrator.packs import Pack
 from orchestrator.processes import tail
 
 from .changes import Changes
@@ -18,7 +18,7 @@ from .client import ApiClient
 from .exits import CommandError, Exit
 from .fleet import HOME, Running, Say, ends_on_signals, everything
 from .follow import follow
-from .options import Description, Port, RedisUrl, Slides, Timeout, Variables, settings_of
+from .options import Description, Port, RedisUrl, Slides, Timeout, Variables, packs_here, settings_of
 from .preflight import VIDEO, look
 from .request import body_of
 from .view import labels, reason_of
@@ -66,7 +66,7 @@ def up(
     console = Console(stderr=True)
     settings = settings_of(port=port, redis_url=redis)
     look(HOME)
-    packs = [_pack(name) for name in pack] or discover()
+    packs = [_pack(name) for name in pack] or packs_here()
     with ends_on_signals(), everything(settings, packs, _say(console)) as running:
         _welcome(console, running, packs)
         if reload:
@@ -95,7 +95,7 @@ def _keep_reloading(running: Running, say: Say) -> None:
 
 
 def _pack(name: str) -> Pack:
-    packs = {pack.name: pack for pack in discover()}
+    packs = {pack.name: pack for pack in packs_here()}
     if name not in packs:
         raise CommandError(f"no pack {name}; there are: {', '.join(packs) or 'none'}", Exit.USAGE)
     return packs[name]

@@ -1,0 +1,22 @@
+"""Scenario templates: YAML with Jinja2 in it, turned into a checked graph of tasks. Pure; see `docs/templates.md`."""
+
+from orchestrator.templates.document import json_schema
+from orchestrator.templates.generate import GeneratedScenario, TaskSpec, generate
+from orchestrator.templates.limits import Limits
+from orchestrator.templates.problems import TemplateError, TemplateProblem, UnknownTemplate
+from orchestrator.templates.registry import Registry
+from orchestrator.templates.template import Template, load_template
+
+__all__ = [
+    "GeneratedScenario",
+    "Limits",
+    "Registry",
+    "TaskSpec",
+    "Template",
+    "TemplateError",
+    "TemplateProblem",
+    "UnknownTemplate",
+    "generate",
+    "json_schema",
+    "load_template",
+]

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from orchestrator.templates.problems import Finding, Path, did_you_mean, shown
@@ -11,7 +19,9 @@ from workers_sdk.protocol.messages import ENGINE_FIELDS
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MAX_COUNT: Final = 1_000_000
-_BOILERPLATE: Final = frozenset(("id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref"))
+_BOILERPLATE: Final = frozenset(
+    ("id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref")
+)
 RESERVED: Final = ENGINE_FIELDS - _BOILERPLATE
 """Fields of a task that the engine writes, so no template may."""
 
@@ -20,7 +30,9 @@ _FROM_JINJA: Final = {"type": "string", "pattern": r"\{\{.*\}\}|^[0-9]+$"}
 
 def _service(text: str) -> str:
     if not is_service(text):
-        raise PydanticCustomError("bad_service", "a service is named by [a-z0-9][a-z0-9_.-], at most 64 characters")
+        raise PydanticCustomError(
+            "bad_service", "a service is named by [a-z0-9][a-z0-9_.-], at most 64 characters"
+        )
     return text
 
 
@@ -32,32 +44,40 @@ def _printable(text: str) -> str:
 
 def _number(value: object) -> object:
     """A quoted `"{{ N }}"` gives text: digits count as a number."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else value
+    return (
+        int(value)
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
+        else value
+    )
 
 
 def _several(value: object) -> object:
     return [] if value is None else [value] if isinstance(value, str) else value
 
 
-def _counter(description: str, maximum: int) -> Any:
-    plain = {"type": "integer", "minimum": 0, "maximum": maximum}
-    return Annotated[
-        int,
-        BeforeValidator(_number),
-        Field(strict=True, ge=0, le=maximum, description=description),
-        WithJsonSchema({"anyOf": [plain, _FROM_JINJA], "description": description}),
-    ]
+def _counter_schema(description: str) -> WithJsonSchema:
+    plain = {"type": "integer", "minimum": 0, "maximum": MAX_COUNT}
+    return WithJsonSchema({"anyOf": [plain, _FROM_JINJA], "description": description})
 
 
-Name = Annotated[str, AfterValidator(_printable), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128})]
-Service = Annotated[str, AfterValidator(_service), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64})]
+_Counter = Annotated[int, BeforeValidator(_number), Field(strict=True, ge=0, le=MAX_COUNT)]
+Queue = Annotated[
+    _Counter, _counter_schema("Compared with the graph, which decides: how many tasks this one waits for.")
+]
+Count = Annotated[_Counter, _counter_schema("Make this many copies, each with its `index` from 1.")]
+Name = Annotated[
+    str, AfterValidator(_printable), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128})
+]
+Service = Annotated[
+    str, AfterValidator(_service), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64})
+]
 Names = Annotated[
     list[Name],
     BeforeValidator(_several),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
+    ),
 ]
-Queue = _counter("Ignored but compared: the number of tasks this one waits for. The graph decides.", MAX_COUNT)
-Count = _counter("Make this many copies, each with its `index` from 1.", MAX_COUNT)
 
 
 class TaskForm(BaseModel):
@@ -87,11 +107,14 @@ class ScenarioForm(BaseModel):
     model_config = ConfigDict(extra="forbid", title="Scenario template")
 
     scenario_id: Name | None = Field(None, description="Local name of the scenario itself.")
-    version: Annotated[str, Field(min_length=1, max_length=64)] = Field("1.0.0", description="Version of the template.")
+    version: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        "1.0.0", description="Version of the template."
+    )
     name: Name | None = Field(None, description="Name of the scenario; by default the name of the file.")
     description: str | None = Field(None, description="What it does, for people.")
     variables: dict[str, Any] = Field(
-        default={}, description="Declared variables with their defaults; a request may change them within their type."
+        default={},
+        description="Declared variables with their defaults; a request may change them within their type.",
     )
     tasks: list[TaskForm] = Field(min_length=1, description="The tasks.")
 

@@ -28,7 +28,11 @@ class TemplateProblem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        parts = [place, f"{self.severity} {self.code}", f"{self.path}: {self.message}" if self.path else self.message]
+        parts = [
+            place,
+            f"{self.severity} {self.code}",
+            f"{self.path}: {self.message}" if self.path else self.message,
+        ]
         return ": ".join(parts) + (f" ({self.hint})" if self.hint else "")
 
 
@@ -40,16 +44,18 @@ class TemplateError(Exception):
         self.problems = list(problems)
 
 
-class UnknownTemplate(LookupError):  # noqa: N818 - read as a sentence: raise UnknownTemplate
+class UnknownTemplate(LookupError):
     """No template has this name. `matches` holds the names that come close."""
 
     def __init__(self, name: str, matches: Sequence[str]) -> None:
-        super().__init__(f"no template is named {name!r}" + (f", did you mean {matches[0]!r}?" if matches else ""))
+        super().__init__(
+            f"no template is named {name!r}" + (f", did you mean {matches[0]!r}?" if matches else "")
+        )
         self.name = name
         self.matches = list(matches)
 
 
-class Refused(Exception):  # noqa: N818 - control flow inside a rendering, never leaves the package
+class Refused(Exception):
     """An expression asked for what is not given; the place is read from the traceback."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -92,7 +98,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def closest(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three known words that come close."""
+    return difflib.get_close_matches(word[:200], list(known)[:2_000], n=3)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Hint with the closest known word, empty when none comes close."""
-    matches = difflib.get_close_matches(word, list(known)[:2_000], n=1)
+    matches = closest(word, known)
     return f"did you mean {matches[0]!r}?" if matches else ""

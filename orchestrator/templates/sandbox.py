@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, Undefined, pass_context
-from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_TESTS
+from jinja2.filters import FILTERS as DEFAULT_FILTERS
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.tests import TESTS as DEFAULT_TESTS
 from jinja2.utils import Namespace
 
 from orchestrator.templates.problems import Refused
 from orchestrator.templates.state import CURRENT, Rendering, to_text
 
 EACH_TURN: Final = "each turn"
-JOIN: Final = "join texts"
+TILDE: Final = "texts in a row"
+ID_OF: Final = "id of"
+NOW: Final = "frozen now"
 """Names of our own filters that the compiler puts in; no template can write a name with a space."""
 
 _FILTERS: Final = (
@@ -27,7 +30,19 @@ _TESTS: Final = (
     "in", "integer", "iterable", "le", "<=", "lower", "lt", "<", "lessthan", "mapping", "ne", "!=", "none", "number", "odd",
     "sequence", "string", "true", "undefined", "upper",
 )  # fmt: skip
-_LOOP: Final = ("index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem", "depth", "depth0")
+_LOOP: Final = (
+    "index",
+    "index0",
+    "revindex",
+    "revindex0",
+    "first",
+    "last",
+    "length",
+    "previtem",
+    "nextitem",
+    "depth",
+    "depth0",
+)
 _MAX_BITS: Final = 256
 
 
@@ -58,6 +73,17 @@ def _join(items: Iterable[object], between: object = "", attribute: str | None =
     texts = [_text(state, item) for item in items]
     state.charge(sum(map(len, texts)) + len(separator) * len(texts))
     return separator.join(texts)
+
+
+def _tilde(items: list[object]) -> str:
+    """`a ~ b ~ c`."""
+    state = CURRENT.get()
+    texts = [
+        item if type(item) is str else str(item) if type(item) is int else _text(state, item)
+        for item in items
+    ]
+    state.charge(sum(map(len, texts)))
+    return "".join(texts)
 
 
 def _text(state: Rendering, value: object) -> str:
@@ -103,7 +129,12 @@ def _paid(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-_OWN_FILTERS: Final[dict[str, Callable[..., Any]]] = {"join": _join, "replace": _replace, "round": _round, "sum": _sum}
+_OWN_FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "join": _join,
+    "replace": _replace,
+    "round": _round,
+    "sum": _sum,
+}
 _TEXT_METHODS: Final[dict[str, Callable[..., Any]]] = {
     name: getattr(str, name)
     for name in (
@@ -145,10 +176,20 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(
-            undefined=StrictUndefined, finalize=_finalize, autoescape=False, optimized=False, cache_size=0, loader=None
+            undefined=StrictUndefined,
+            finalize=_finalize,
+            autoescape=False,
+            optimized=False,
+            cache_size=0,
+            loader=None,
         )
         known = {name: DEFAULT_FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
-        self.filters = {name: _paid(known[name]) for name in known} | {EACH_TURN: _each_turn, JOIN: _join}
+        self.filters = {name: _paid(known[name]) for name in known} | {
+            EACH_TURN: _each_turn,
+            TILDE: _tilde,
+            ID_OF: short_uuid,
+            NOW: lambda _: now(),
+        }
         self.tests = {name: DEFAULT_TESTS[name] for name in _TESTS}
         self.globals = dict(GLOBALS)
         self.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
@@ -219,7 +260,9 @@ def _check_sequences(operator: str, left: Any, right: Any) -> None:
         left, right = right, left
     if operator == "*" and isinstance(left, (str, list, tuple)) and isinstance(right, int):
         return state.charge(len(left) * max(0, right), items=not isinstance(left, str))
-    raise Refused("bad_expression", f"{operator!r} does not work on {type(left).__name__} and {type(right).__name__}")
+    raise Refused(
+        "bad_expression", f"{operator!r} does not work on {type(left).__name__} and {type(right).__name__}"
+    )
 
 
 ENVIRONMENT: Final = Sandbox()

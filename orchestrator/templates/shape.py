@@ -17,7 +17,9 @@ Use = Literal["value", "ids", "kind"]
 """How a token's value matters: whole, only if `SHORT_UUID` made it, or only its type."""
 
 TOP_VALUE: Final = frozenset(("scenario_id", "version", "name"))
-TASK_VALUE: Final = frozenset(("id", "scenario_id", "service", "name", "queue", "status", "consumers", "needs", "count"))
+TASK_VALUE: Final = frozenset(
+    ("id", "scenario_id", "service", "name", "queue", "status", "consumers", "needs", "count")
+)
 TASK_OWN: Final = TASK_VALUE | {"created_at", "updated_at", "result_ref"}
 """Fields of a task that do not travel to the worker as template fields."""
 
@@ -26,6 +28,9 @@ class LocalId(str):
     """The name that `SHORT_UUID` was given: names a task by its id only, never by its `name`."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"SHORT_UUID({str(self)!r})"
 
 
 def is_reference(field_name: str) -> bool:
@@ -97,15 +102,14 @@ def is_composed(text: Text) -> bool:
 
 
 def _key_part(state: Rendering, value: Json, use: Use) -> Json:
-    if type(value) is str:
-        name = state.names.get(value)
-        return (name,) if name is not None else value if use == "value" else None
-    if use == "kind" or value is None:
+    if use == "kind":
         return type(value).__name__
     local = with_local_ids(value, state.names)
     if use == "ids":
-        return repr([item for item in local if isinstance(item, LocalId)]) if isinstance(local, list) else None
-    return type(value).__name__ + repr(local)
+        local = [
+            item for item in (local if isinstance(local, list) else [local]) if isinstance(item, LocalId)
+        ]
+    return local if type(local) is str else (type(local).__name__, repr(local))
 
 
 def with_local_ids(value: Json, names: dict[str, str]) -> Json:

@@ -15,7 +15,7 @@ from jinja2 import meta, nodes
 from jinja2.visitor import NodeTransformer
 
 from orchestrator.templates.problems import Finding, Refused, did_you_mean, mark_of
-from orchestrator.templates.sandbox import EACH_TURN, ENVIRONMENT, GLOBALS, JOIN
+from orchestrator.templates.sandbox import EACH_TURN, ENVIRONMENT, GLOBALS, ID_OF, NOW, TILDE
 from orchestrator.templates.state import CURRENT, LINE_END, PREFIX, Rendering, new_prefix
 
 _FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
@@ -52,11 +52,17 @@ def compile_source(text: str, known: frozenset[str]) -> Source:
         findings = [*_check(tree, lines), *_unknown_names(tree, known, lines)]
         if findings:
             raise BadSource(findings)
-        return Source(_compile(ENVIRONMENT.parse(text), None), lines, _compile(ENVIRONMENT.parse(text), PREFIX))
+        return Source(
+            _compile(ENVIRONMENT.parse(text), None), lines, _compile(ENVIRONMENT.parse(text), PREFIX)
+        )
     except jinja2.TemplateSyntaxError as error:
-        raise BadSource([Finding("template_syntax", error.message or "", _first_tag(lines, error.lineno))]) from error
+        raise BadSource(
+            [Finding("template_syntax", error.message or "", _first_tag(lines, error.lineno))]
+        ) from error
     except (RecursionError, MemoryError, SyntaxError, OverflowError, ValueError) as error:
-        raise BadSource([Finding("template_too_complex", "the template nests too deeply to be compiled")]) from error
+        raise BadSource(
+            [Finding("template_too_complex", "the template nests too deeply to be compiled")]
+        ) from error
 
 
 def render(template: jinja2.Template, variables: dict[str, Any], state: Rendering) -> str:
@@ -70,7 +76,9 @@ def render(template: jinja2.Template, variables: dict[str, Any], state: Renderin
         while batch := list(islice(chunks, _BATCH)):
             room -= sum(map(len, batch))
             if room < 0:
-                raise Refused("output_too_large", f"the text is longer than {state.limits.max_output} characters")
+                raise Refused(
+                    "output_too_large", f"the text is longer than {state.limits.max_output} characters"
+                )
             parts += batch
         return "".join(parts)
     finally:
@@ -112,11 +120,17 @@ def _check(tree: nodes.Template, lines: tuple[str, ...]) -> Iterator[Finding]:
         mark = _first_tag(lines, node.lineno)
         word = _FORBIDDEN.get(type(node))
         if word is not None or (isinstance(node, nodes.For) and node.recursive):
-            yield Finding("not_allowed", f"{{% {word or 'for ... recursive'} %}} is not part of this format", mark)
+            yield Finding(
+                "not_allowed", f"{{% {word or 'for ... recursive'} %}} is not part of this format", mark
+            )
         elif isinstance(node, (nodes.Filter, nodes.Test)):
             yield from _check_word(node, mark)
         elif isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
             yield Finding("not_allowed", f"the attribute {node.attr!r} is not given to templates", mark)
+        elif _rebinds(node):
+            yield Finding(
+                "not_allowed", "a name that templates already have cannot be given another meaning", mark
+            )
         elif isinstance(node, (nodes.Const, nodes.TemplateData)) and not _is_unicode(node):
             yield Finding("bad_text", "a text holds half of a surrogate pair", mark)
 
@@ -125,7 +139,14 @@ def _check_word(node: nodes.Filter | nodes.Test, mark: int) -> Iterator[Finding]
     kind = "filter" if isinstance(node, nodes.Filter) else "test"
     known = ENVIRONMENT.filters if kind == "filter" else ENVIRONMENT.tests
     if node.name not in known:
-        yield Finding(f"unknown_{kind}", f"there is no {kind} {node.name!r}", mark, hint=did_you_mean(node.name, known))
+        yield Finding(
+            f"unknown_{kind}", f"there is no {kind} {node.name!r}", mark, hint=did_you_mean(node.name, known)
+        )
+
+
+def _rebinds(node: nodes.Node) -> bool:
+    name = node.name if isinstance(node, (nodes.Name, nodes.Macro)) else None
+    return name in GLOBALS and not (isinstance(node, nodes.Name) and node.ctx == "load")
 
 
 def _is_unicode(node: nodes.Const | nodes.TemplateData) -> bool:
@@ -139,25 +160,44 @@ def _unknown_names(tree: nodes.Template, known: frozenset[str], lines: tuple[str
     unknown = meta.find_undeclared_variables(tree) - known - GLOBALS.keys()
     for node in tree.find_all(nodes.Name):
         if node.name in unknown and node.ctx == "load":
-            hint = did_you_mean(node.name, known | GLOBALS.keys()) or "declare it under `variables:` with a default"
+            hint = (
+                did_you_mean(node.name, known | GLOBALS.keys())
+                or "declare it under `variables:` with a default"
+            )
             column = max(0, lines[node.lineno - 1].find(node.name))
-            yield Finding("unknown_variable", f"{node.name!r} is not a variable", mark_of(node.lineno - 1, column), hint=hint)
+            yield Finding(
+                "unknown_variable",
+                f"{node.name!r} is not a variable",
+                mark_of(node.lineno - 1, column),
+                hint=hint,
+            )
 
 
 class _Counted(NodeTransformer):
-    """Makes every loop and every `~` go through our filters, and writes line marks where asked."""
+    """Leads loops, `~`, `SHORT_UUID` and `now` straight to our own code, and writes line marks where asked."""
 
     def __init__(self, prefix: str | None) -> None:
         self._prefix = prefix
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja's naming
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's naming
         self.generic_visit(node)
         node.iter = _through(node.iter, EACH_TURN, node.lineno)
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        return _through(nodes.List(node.nodes, lineno=node.lineno), JOIN, node.lineno)
+        name = node.node.name if isinstance(node.node, nodes.Name) else ""
+        if node.kwargs or node.dyn_args or node.dyn_kwargs:
+            return node
+        if name == "SHORT_UUID" and len(node.args) == 1:
+            return _through(node.args[0], ID_OF, node.lineno)
+        if name == "now" and not node.args:
+            return _through(nodes.Const(None, lineno=node.lineno), NOW, node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802
+        self.generic_visit(node)
+        return _through(nodes.List(node.nodes, lineno=node.lineno), TILDE, node.lineno)
 
     def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
         if self._prefix is not None:
@@ -165,7 +205,7 @@ class _Counted(NodeTransformer):
         return node
 
 
-def _through(node: nodes.Expr, name: str, line: int) -> nodes.Filter:
+def _through(node: nodes.Node, name: str, line: int) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=line)
 
 

@@ -42,12 +42,13 @@ class Rendering:
 
     __slots__ = (
         "_deadline", "_ids", "_memory", "_numbers", "_pattern", "_room", "_ticks",
-        "limits", "names", "now", "own", "prefix", "scenario_id", "values",
+        "limits", "moment", "names", "now", "own", "prefix", "scenario_id", "values",
     )  # fmt: skip
 
     def __init__(self, scenario_id: str, own: str | None, now: datetime, limits: Limits, prefix: str) -> None:
         self.scenario_id = scenario_id
         self.own = own
+        self.moment = now
         self.now = iso(now)
         self.limits = limits
         self.prefix = prefix
@@ -82,7 +83,9 @@ class Rendering:
         elif value is not None and type(value) is not bool:
             value = self.plain(value)
         if self._room < 0:
-            raise Refused("output_too_large", f"the values are longer than {self.limits.max_output} characters")
+            raise Refused(
+                "output_too_large", f"the values are longer than {self.limits.max_output} characters"
+            )
         return f"{self.prefix}{self._keep(value)}{END}"
 
     def expand(self, text: str) -> str:
@@ -107,7 +110,10 @@ class Rendering:
         bound = self.limits.max_items if items else self.limits.max_text
         self._memory -= size
         if size > bound or self._memory < 0:
-            raise Refused("template_memory", f"an expression makes a value of {size} {'items' if items else 'characters'}")
+            raise Refused(
+                "template_memory",
+                f"an expression makes a value of {size} {'items' if items else 'characters'}",
+            )
 
     def plain(self, value: object) -> Json:
         """Copy of a value as JSON has it. Raises Refused for what JSON cannot say."""
@@ -133,7 +139,9 @@ class Rendering:
         if depth < 0:
             raise Refused("too_deep", f"a value is nested deeper than {self.limits.max_depth} levels")
         if self._room < 0:
-            raise Refused("output_too_large", f"the values are longer than {self.limits.max_output} characters")
+            raise Refused(
+                "output_too_large", f"the values are longer than {self.limits.max_output} characters"
+            )
         if not isinstance(value, dict):
             return [self._plain(item, depth) for item in value]
         for key in value:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 from yaml import events
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 
 from orchestrator.templates.problems import Finding, Path, mark_of, place_of
 from orchestrator.templates.state import END, MAX_INT, to_text
@@ -21,10 +21,16 @@ Tree = Any
 """Slot, Text, Map, Items, or a JSON scalar."""
 
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_FLOAT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]+|\.(?=[eE])|(?<=[0-9])\.)?(?:[eE][-+]?[0-9]+)?")
+_FLOAT: Final = re.compile(
+    r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]+|\.(?=[eE])|(?<=[0-9])\.)?(?:[eE][-+]?[0-9]+)?"
+)
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
-_WORDS |= {"Null": None, "NULL": None, "True": True, "TRUE": True, "False": False, "FALSE": False}
+_NULLS: Final = ("", "~", "null", "Null", "NULL")
+_WORDS: Final[dict[str, bool | None]] = {
+    **dict.fromkeys(_NULLS),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _NUMERIC: Final = frozenset("+-.0123456789")
 _NOTHING: Final = object()
 
@@ -152,7 +158,12 @@ class _Builder:
             raise _stop(event, "more than one document")
 
     def _alias(self, event: Any) -> None:
-        self._refuse("yaml_alias", f"the alias *{event.anchor} is not allowed", event, "write the value out, or use a loop")
+        self._refuse(
+            "yaml_alias",
+            f"the alias *{event.anchor} is not allowed",
+            event,
+            "write the value out, or use a loop",
+        )
         self._put(None, mark_of(event.start_mark.line, event.start_mark.column))
 
     def _scalar(self, event: Any) -> None:
@@ -191,7 +202,9 @@ class _Builder:
         else:
             return text
         if not in_range:
-            self._refuse("number_range", f"the number {text[:40]} is not one that JSON can carry", event, "quote it")
+            self._refuse(
+                "number_range", f"the number {text[:40]} is not one that JSON can carry", event, "quote it"
+            )
         return number
 
     def _put(self, value: Tree, mark: int) -> None:
@@ -212,7 +225,9 @@ class _Builder:
     def _checked_key(self, into: Map, key: Tree, mark: int) -> str:
         if not isinstance(key, str):
             what = "put together by `{{ }}`" if isinstance(key, (Slot, Text)) else f"{type(key).__name__}"
-            self.findings.append(Finding("yaml_key", f"a key is {what}, not a literal text", mark, hint="quote it"))
+            self.findings.append(
+                Finding("yaml_key", f"a key is {what}, not a literal text", mark, hint="quote it")
+            )
             return f"<key at {mark}>"
         if key in into.marks:
             self.findings.append(Finding("yaml_duplicate_key", f"the key {key!r} stands here twice", mark))
@@ -263,7 +278,9 @@ def _syntax(error: yaml.YAMLError, text: str) -> Finding:
     mark = getattr(error, "problem_mark", None)
     message = getattr(error, "problem", None) or getattr(error, "reason", None) or "the text is not YAML"
     context = getattr(error, "context", None)
-    code = "too_deep" if "nested deeper" in message else "yaml_key" if "a key is" in message else "yaml_syntax"
+    code = (
+        "too_deep" if "nested deeper" in message else "yaml_key" if "a key is" in message else "yaml_syntax"
+    )
     if mark is not None:
         return Finding(code, f"{context}: {message}" if context else message, mark_of(mark.line, mark.column))
     position = min(getattr(error, "position", None) or 0, len(text))

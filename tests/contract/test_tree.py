@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.embedded import TUNING
+
 ROOT = Path(__file__).parents[2]
 MAX_LINES = 400
 TEXT = {
@@ -105,3 +107,9 @@ def test_the_lock_holds_a_hash_for_every_package() -> None:
     packages = re.findall(r"^\S+==\S+.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)*", lock, re.MULTILINE)
     assert len(packages) > 20
     assert not [package for package in packages if "--hash=" not in package]
+
+
+def test_shipped_redis_settings_are_those_of_the_embedded_server() -> None:
+    lines = (ROOT / "deploy/redis.conf").read_text().splitlines()
+    settings = dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
+    assert {name: value.strip('"') for name, value in settings.items()} == TUNING

@@ -18,7 +18,11 @@ async def _content(link: Link, key: bytes) -> Any:
         return dict(zip(flat[::2], flat[1::2], strict=True))
     if kind == "stream":
         return {"entries": await link.execute("XRANGE", key, "-", "+"), "groups": await _groups(link, key)}
-    command = {"string": ("GET", key), "set": ("SMEMBERS", key), "zset": ("ZRANGE", key, 0, -1, "WITHSCORES")}.get(kind)
+    command = {
+        "string": ("GET", key),
+        "set": ("SMEMBERS", key),
+        "zset": ("ZRANGE", key, 0, -1, "WITHSCORES"),
+    }.get(kind)
     value = await link.execute(*(command or ("LRANGE", key, 0, -1)))
     return sorted(value) if kind == "set" else value
 

@@ -33,7 +33,7 @@ local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 
 local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
 local KINDS = {processing = true, progress = true, success = true, failed = true, release = true}
 local tasks, changed, queues, ready = {}, {}, {}, {}
-local answers, entries, releases, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}
+local answers, entries, releases, unfinished, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
@@ -172,6 +172,7 @@ local function release_from(task, position)
     if cursor ~= '' or not first then
       if task.released ~= cursor then set(task, 'released', cursor) end
       task.released = cursor
+      if first then unfinished[#unfinished + 1] = task end
       return
     end
     budget = budget - 1
@@ -219,9 +220,9 @@ end
 for _, task in ipairs(changed) do
   if task.counted then set(task, 'queue', task.queue) end
   redis.call('HSET', prefix .. 'task:' .. task.id, unpack(task.set))
-  if task.released ~= '' and FINAL[task.status] then
-    redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'release', 'cursor', task.released)
-  end
+end
+for _, task in ipairs(unfinished) do
+  redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'release', 'cursor', task.released)
 end
 for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lease:' .. id) end
 for _, id in ipairs(unleases) do redis.call('ZREM', timers, 'lease:' .. id) end

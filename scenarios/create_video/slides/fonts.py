@@ -43,9 +43,11 @@ def font_path(weight: Weight) -> Path:
     return Path(spec.origin).parent / "ttf" / _FILES[weight]
 
 
-def family_name() -> str:
-    """The name by which a subtitle renderer finds the font."""
-    return font(10, "semibold").getname()[0] or FAMILY
+def renderer_name(weight: Weight) -> str:
+    """The name by which a subtitle renderer finds the weight in its folder of fonts, e.g. `Open Sans SemiBold`."""
+    family, style = font(10, weight).getname()
+    plain = style in (None, "Regular", "Bold", "Book", "Roman", "Normal")
+    return f"{family or FAMILY}" if plain else f"{family or FAMILY} {style}"
 
 
 def font(size: float, weight: Weight = "regular") -> ImageFont.FreeTypeFont:

@@ -226,11 +226,11 @@ def margin(canvas: Canvas, slide: Slide) -> None:
 def statement(canvas: Canvas, slide: Slide) -> None:
     """A headline alone: centred, large, with a disc that wanders from slide to slide."""
     p, unit, safe = canvas.palette, canvas.unit, canvas.safe
-    place = ((0.10, 0.16), (0.92, 0.20), (0.90, 0.88), (0.08, 0.82))[slide.index % 4]
+    place = ((0.10, 0.16), (0.92, 0.20), (0.08, 0.80))[slide.index % 3]
     x, y = canvas.width * place[0], canvas.height * place[1]
     canvas.circle(x, y, 34 * unit, p.soft, 0.85)
     canvas.circle(x, y, 20 * unit, p.accent)
-    canvas.circle(canvas.width - x, canvas.height - y, 12 * unit, p.second, 0.9)
+    canvas.circle(canvas.width - x, y, 12 * unit, p.second, 0.9)
     box = Box(safe.left + 10 * unit, safe.top + 6 * unit, safe.right - 10 * unit, safe.bottom - 2 * unit)
     draw_title(canvas, slide.title, box, p.ink, scale=1.05, centred=True, middle=True)
 

@@ -42,7 +42,16 @@ async def scenario(link: Link, **counts: int) -> None:
     await link.execute("ZADD", "index:processing", 1, SCENARIO)
 
 
-async def task(link: Link, task_id: str, service: str, status: str, *, queue: int = 0, consumers: str = "[]", worker: str = "") -> None:
+async def task(
+    link: Link,
+    task_id: str,
+    service: str,
+    status: str,
+    *,
+    queue: int = 0,
+    consumers: str = "[]",
+    worker: str = "",
+) -> None:
     """A task of the scenario, with its token if it is dispatched."""
     dispatched = () if queue else ("attempt", 1, "token", TOKEN)
     await link.execute(
@@ -57,7 +66,21 @@ async def entry(link: Link, task_id: str, service: str, *, delivered_to: str = "
     if not await link.execute("EXISTS", queue):
         await link.execute("XGROUP", "CREATE", queue, "workers", "0", "MKSTREAM")
     entry_id = (
-        await link.execute("XADD", queue, "*", "id", task_id, "scenario_id", SCENARIO, "attempt", 1, "token", TOKEN, "name", "Some")
+        await link.execute(
+            "XADD",
+            queue,
+            "*",
+            "id",
+            task_id,
+            "scenario_id",
+            SCENARIO,
+            "attempt",
+            1,
+            "token",
+            TOKEN,
+            "name",
+            "Some",
+        )
     ).decode()
     await link.execute("HSET", f"task:{task_id}", "entry", entry_id)
     if delivered_to:
@@ -82,7 +105,10 @@ async def renew(link: Link) -> Case:
     await scenario(link, processing=1)
     await task(link, TEXT, "text-service", "processing", worker=WORKER)
     held = await entry(link, TEXT, "text-service", delivered_to=WORKER)
-    return Case({"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER}, ["text-service", held, TEXT, TOKEN])
+    return Case(
+        {"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER},
+        ["text-service", held, TEXT, TOKEN],
+    )
 
 
 @case
@@ -111,7 +137,9 @@ async def give_back(link: Link) -> Case:
     rest: list[Any] = []
     for task_id, service in ((TEXT, "text-service"), (VOICE, "voice-service")):
         rest += [service, await entry(link, task_id, service, delivered_to=WORKER), task_id, TOKEN]
-    return Case({"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER, "nonce": "n2"}, rest)
+    return Case(
+        {"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER, "nonce": "n2"}, rest
+    )
 
 
 @case
@@ -126,7 +154,12 @@ async def quarantine(link: Link) -> Case:
     await link.execute("XGROUP", "CREATE", "task-events", "orchestrator", "0", "MKSTREAM")
     bad = await link.execute("XADD", "task-events", "*", "nonsense", b"\xff")
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
-    values = {"stream": "task-events", "quarantine": "quarantine", "group": "orchestrator", "entry_id": bad.decode()}
+    values = {
+        "stream": "task-events",
+        "quarantine": "quarantine",
+        "group": "orchestrator",
+        "entry_id": bad.decode(),
+    }
     return Case({**values, "reason": "not a report", "limit": 100})
 
 
@@ -137,7 +170,12 @@ async def agree(link: Link) -> Case:
 
 @case
 async def submit(link: Link) -> Case:
-    values = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "idempotency": "idempotency:k", "prefix": ""}
+    values = {
+        "scenarios": "scenarios",
+        "scenario": f"scenario:{SCENARIO}",
+        "idempotency": "idempotency:k",
+        "prefix": "",
+    }
     more = {"scenario_id": SCENARIO, "digest": "d1", "keep_ms": 60_000, "tasks": "[]", "total": 3}
     return Case({**values, **more}, ["name", "Some", "task_ids", "[]"])
 
@@ -145,15 +183,58 @@ async def submit(link: Link) -> Case:
 @case
 async def materialize(link: Link) -> Case:
     await link.execute(
-        "HSET", f"scenario:{SCENARIO}", "status", "pending", "total", 2, "pending", 2, "materialized", 0, "created_ms", 1, "created_at", "t"
+        "HSET",
+        f"scenario:{SCENARIO}",
+        "status",
+        "pending",
+        "total",
+        2,
+        "pending",
+        2,
+        "materialized",
+        0,
+        "created_ms",
+        1,
+        "created_at",
+        "t",
     )
     await link.execute("ZADD", "index:pending", 1, SCENARIO)
     await link.execute("XGROUP", "CREATE", "scenarios", "orchestrator", "0", "MKSTREAM")
     inbox = await link.execute("XADD", "scenarios", "*", "scenario_id", SCENARIO, "tasks", "[]")
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "scenarios", ">")
-    keys = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "timers": "timers", "services": "services"}
-    values = {"prefix": "", "group": "orchestrator", "scenario_id": SCENARIO, "entry_id": inbox.decode(), "offset": 0, "nonce": "n1", "retention_ms": 1000}
-    rest = [VIDEO, "video-service", 1, "[]", 2, "name", "Video", TEXT, "text-service", 0, f'["{VIDEO}"]', 4, "name", "Text", "prompt", "x"]
+    keys = {
+        "scenarios": "scenarios",
+        "scenario": f"scenario:{SCENARIO}",
+        "timers": "timers",
+        "services": "services",
+    }
+    values = {
+        "prefix": "",
+        "group": "orchestrator",
+        "scenario_id": SCENARIO,
+        "entry_id": inbox.decode(),
+        "offset": 0,
+        "nonce": "n1",
+        "retention_ms": 1000,
+    }
+    rest = [
+        VIDEO,
+        "video-service",
+        1,
+        "[]",
+        2,
+        "name",
+        "Video",
+        TEXT,
+        "text-service",
+        0,
+        f'["{VIDEO}"]',
+        4,
+        "name",
+        "Text",
+        "prompt",
+        "x",
+    ]
     return Case({**keys, **values}, rest)
 
 
@@ -173,7 +254,13 @@ async def advance(link: Link) -> Case:
         event = (await link.execute("XADD", "task-events", "*", "task_id", task_id)).decode()
         rest += [event, task_id, kind, TOKEN, acked, 0, 2, "result", "{}"]
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
-    values = {"events": "task-events", "timers": "timers", "prefix": "", "group": "orchestrator", "workers": "workers"}
+    values = {
+        "events": "task-events",
+        "timers": "timers",
+        "prefix": "",
+        "group": "orchestrator",
+        "workers": "workers",
+    }
     return Case({**values, "nonce": "n3", "budget": 100, "retention_ms": 1000, "lease_ms": 1000}, rest)
 
 
@@ -195,7 +282,16 @@ async def expire(link: Link) -> Case:
     await scenario(link, processing=1)
     await task(link, TEXT, "text-service", "processing", worker="http")
     await link.execute("ZADD", "timers", 1, f"lease:{TEXT}")
-    return Case({"timers": "timers", "events": "task-events", "prefix": "", "task_id": TEXT, "max_lost": 3, "nonce": "n5"})
+    return Case(
+        {
+            "timers": "timers",
+            "events": "task-events",
+            "prefix": "",
+            "task_id": TEXT,
+            "max_lost": 3,
+            "nonce": "n5",
+        }
+    )
 
 
 @case

@@ -20,7 +20,7 @@ end
 local function write_finished(prefix, timers, finished, now, purge_at_ms)
   for _, scenario_id in ipairs(finished) do
     local found = counts[scenario_id]
-    redis.call('HSET', prefix .. 'scenario:' .. scenario_id, 'status', found.status, 'finished_at', now, 'error', found.error or '')
+    redis.call('HSET', prefix .. 'scenario:' .. scenario_id, 'status', found.status, 'finished_at', now)
     redis.call('ZREM', prefix .. 'index:' .. found.was, scenario_id)
     redis.call('ZADD', prefix .. 'index:' .. found.status, found.created_ms, scenario_id)
     redis.call('ZADD', timers, purge_at_ms, 'purge:' .. scenario_id)

@@ -31,6 +31,10 @@ local function count_fields(found, now)
     fields[#fields + 1] = status
     fields[#fields + 1] = found[status]
   end
+  if found.error then
+    fields[#fields + 1] = 'error'
+    fields[#fields + 1] = found.error
+  end
   return fields
 end
 

@@ -1,0 +1,198 @@
+"""Template + variables + scenario id -> the tasks of a scenario. Pure, synchronous, deterministic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from orchestrator.templates.cache import Cache
+from orchestrator.templates.limits import Limits
+from orchestrator.templates.locate import Locator, problem_at
+from orchestrator.templates.plan import Plan, draft
+from orchestrator.templates.problems import Finding, TemplateError, TemplateProblem
+from orchestrator.templates.references import TaskIds
+from orchestrator.templates.shape import Shape, shape_of
+from orchestrator.templates.source import explain, prefix_absent_from, render
+from orchestrator.templates.state import Rendering
+from orchestrator.templates.template import Template
+from orchestrator.templates.variables import effective
+from orchestrator.templates.yamlload import Json, Map, Tree, parse, substitute
+from workers_sdk.protocol.keys import short_uuid
+
+_DEFAULTS: Final = Limits()
+_SHAPES: Final[Cache[Shape]] = Cache(8 * 1024 * 1024)
+"""Parsed texts by template and text; a text weighs its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task to be created.
+
+    `key` is its local id, `queue` its real in-degree, `consumers` are ids; `fields` are the template's own fields.
+    Values inside `fields` may be shared between tasks and scenarios: read, do not change.
+    """
+
+    id: str
+    key: str
+    service: str
+    name: str
+    queue: int
+    consumers: list[str]
+    fields: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedScenario:
+    """A scenario to be submitted. `tasks` stand in document order.
+
+    `write_order` lists indexes of `tasks` so that the consumers of a task stand before it.
+    """
+
+    scenario_id: str
+    name: str
+    version: str
+    variables: dict[str, Json]
+    template_hash: str
+    tasks: list[TaskSpec]
+    warnings: list[TemplateProblem] = field(default_factory=list)
+    write_order: list[int] = field(default_factory=list)
+
+
+def generate(
+    template: Template,
+    *,
+    scenario_id: str,
+    variables: Mapping[str, Json],
+    now: datetime,
+    strict: bool = False,
+    limits: Limits = _DEFAULTS,
+) -> GeneratedScenario:
+    """Generate the scenario. Takes CPU time: call it in a thread. `strict` makes every warning an error.
+
+    Raises:
+        TemplateError: with all problems found.
+    """
+    values, findings = effective(template.variables, variables, limits.max_depth)
+    if findings:
+        raise TemplateError([problem_at(finding, template.file) for finding in findings])
+    prefix = prefix_absent_from(template.text)
+    state = Rendering(scenario_id, template.own, now, limits, prefix)
+    text = _rendered(template, values, state)
+    plan = _plan(template, text, values, state)
+    if strict and plan.warnings:
+        raise TemplateError([replace(warning, severity="error") for warning in plan.warnings])
+    return GeneratedScenario(
+        scenario_id=scenario_id,
+        name=plan.name or template.name,
+        version=plan.version,
+        variables=values,
+        template_hash=template.hash,
+        tasks=_fill(template, plan, state),
+        warnings=list(plan.warnings),
+        write_order=list(plan.order),
+    )
+
+
+def _rendered(template: Template, values: dict[str, Json], state: Rendering) -> str:
+    try:
+        return render(template.source.plain, values, state)
+    except Exception as error:  # an expression may raise anything; all of it is the template's mistake
+        raise _error_at(template, explain(error, template.source)) from error
+
+
+def _error_at(template: Template, finding: Finding) -> TemplateError:
+    line, column = (finding.mark >> 20) + 1, (finding.mark & 0xFFFFF) + 1
+    return TemplateError([problem_at(finding, template.file, *((line, column) if finding.mark >= 0 else ()))])
+
+
+def _plan(template: Template, text: str, values: dict[str, Json], state: Rendering) -> Plan:
+    """The plan for this text, from the cache when the values that shape it are the same."""
+    cache_key = (template.hash, template.file, state.limits, text)
+    shape = _SHAPES.get(cache_key)
+    if shape is None:
+        parsed = parse(text, state.prefix, state.limits.max_depth)
+        shape = shape_of(parsed.tree, parsed.findings)
+        _SHAPES.put(cache_key, shape, len(text))
+    key = shape.key(state)
+    plan: Plan | None = shape.plans.get(key)
+    if plan is None:
+        plan = _new_plan(template, shape, text, values, state)
+        shape.plans.put(key, plan)
+    return plan
+
+
+def _new_plan(template: Template, shape: Shape, text: str, values: dict[str, Json], state: Rendering) -> Plan:
+    drafted = draft(shape, state, state.limits)
+    findings = drafted.findings + _moved_variables(template, shape.tree)
+    if not findings and drafted.plan is not None:
+        return drafted.plan
+    try:
+        problems = Locator(template.source, template.file, shape.tree, values, state).problems(findings, text)
+    except Exception as error:  # the second rendering may run out of time where the first just did not
+        raise _error_at(template, explain(error, template.source)) from error
+    if drafted.plan is None or any(problem.severity == "error" for problem in problems):
+        raise TemplateError(problems)
+    return replace(drafted.plan, warnings=problems)
+
+
+def _moved_variables(template: Template, tree: Tree) -> list[Finding]:
+    """The rendered document declares what the head of the file declares, or something was made by Jinja."""
+    if not isinstance(tree, Map) or (tree.get("variables") or {}) == template.variables:
+        return []
+    hint = "they are read before the template is rendered"
+    return [
+        Finding(
+            "jinja_in_head",
+            "`variables` must stand literally at the top level",
+            path=("variables",),
+            hint=hint,
+        )
+    ]
+
+
+def _fill(template: Template, plan: Plan, state: Rendering) -> list[TaskSpec]:
+    """Put ids and values into a plan."""
+    scenario_id, known = state.scenario_id, {name: id_ for id_, name in state.names.items()}
+    ids = [known.get(task.key) or short_uuid(scenario_id, task.key) for task in plan.tasks]
+    values = state.values
+    tasks: list[TaskSpec] = []
+    last, filled = None, {}
+    for task, task_id in zip(plan.tasks, ids, strict=True):
+        if task.filling is not last:
+            last, filled = task.filling, task.filling.base.copy()
+            for name, tree in last.open:
+                filled[name] = _value(tree, values, ids)
+            if last.copies > 1:
+                _pay(template, filled, last.copies, state)
+        fields = filled if task.index is None else {**filled, "index": task.index, **_own_index(filled)}
+        consumers = [ids[consumer] for consumer in task.consumers]
+        tasks.append(TaskSpec(task_id, task.key, task.service, task.name, task.queue, consumers, fields))
+    return tasks
+
+
+def _own_index(filled: dict[str, Json]) -> dict[str, Json]:
+    return {"index": filled["index"]} if "index" in filled else {}
+
+
+def _value(tree: Tree, values: list[Json], ids: list[str]) -> Json:
+    if type(tree) is not TaskIds:
+        return substitute(tree, values)
+    found = [ids[part] if type(part) is int else substitute(part[0], values) for part in tree.parts]
+    if tree.many:
+        return found
+    return found[0] if found else None
+
+
+def _pay(template: Template, filled: dict[str, Json], copies: int, state: Rendering) -> None:
+    """Copies share their values here, but not in Redis: their size counts as often as they are made."""
+    if _size(filled) * copies > state.limits.max_output:
+        message = f"{copies} copies of a task are longer than {state.limits.max_output} characters"
+        raise _error_at(template, Finding("output_too_large", message))
+
+
+def _size(tree: Json) -> int:
+    if isinstance(tree, str):
+        return len(tree)
+    if isinstance(tree, dict):
+        return sum(len(key) + _size(value) for key, value in tree.items())
+    return sum(map(_size, tree)) if isinstance(tree, list) else 8

@@ -1,0 +1,103 @@
+"""From a place in the rendered text back to the place in the template file.
+
+The template is rendered once more with line marks in front of every literal piece; that happens only when there is
+something to report. Lines are exact. A column is exact when no `{% %}` stands before it on its line.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from orchestrator.templates.problems import Finding, TemplateProblem, dotted, place_of
+from orchestrator.templates.source import Source, render
+from orchestrator.templates.state import END, LINE_END, PREFIX, Rendering
+from orchestrator.templates.yamlload import Tree, mark_at
+
+_OUTPUT_END: Final = re.compile(r"-?\}\}")
+
+
+class Locator:
+    """Finds the places of one rendering. `state` is the state of that rendering, `tree` what its text parsed to."""
+
+    def __init__(
+        self, source: Source, file: str, tree: Tree, variables: dict[str, Any], state: Rendering
+    ) -> None:
+        self._source = source
+        self._file = file
+        self._tree = tree
+        self._variables = variables
+        self._state = state
+
+    def problems(self, findings: Sequence[Finding], text: str) -> list[TemplateProblem]:
+        """Findings with their places in the file, in the order of the file, each once."""
+        lines = self._line_table(text)
+        token = re.compile(f"{self._state.prefix}[0-9]+{END}")
+        rendered = text.split("\n")
+        problems = {self._problem(finding, lines, rendered, token): None for finding in findings}
+        return sorted(problems, key=lambda problem: (problem.line, problem.column))
+
+    def _problem(
+        self, finding: Finding, lines: list[int], rendered: list[str], token: re.Pattern[str]
+    ) -> TemplateProblem:
+        mark = finding.mark if finding.mark >= 0 else mark_at(self._tree, finding.path)
+        row, offset = place_of(mark)
+        line = lines[row] if row < len(lines) else len(self._source.lines)
+        before = rendered[row][:offset] if row < len(rendered) else ""
+        return problem_at(finding, self._file, line, self._column(line, before, token))
+
+    def _column(self, line: int, before: str, token: re.Pattern[str]) -> int:
+        """Step over as many `{{ }}` of the template's line as there are tokens before the place."""
+        source = self._source.lines[line - 1] if 1 <= line <= len(self._source.lines) else ""
+        pieces = token.split(before)
+        start = 0
+        for _ in pieces[1:]:
+            end = _OUTPUT_END.search(source, start)
+            start = end.end() if end is not None else start
+        return min(start + len(pieces[-1]), len(source)) + 1
+
+    def _line_table(self, text: str) -> list[int]:
+        """Template line (from 1) of every rendered line."""
+        state = Rendering(
+            self._state.scenario_id,
+            self._state.own,
+            self._state.moment,
+            self._state.limits,
+            self._state.prefix,
+        )
+        marked = render(self._source.marked, self._variables, state)
+        lines = [1]
+        current, blank = 1, True
+        pieces = re.split(f"{PREFIX}([0-9]+){LINE_END}", marked)
+        for number, piece in enumerate(pieces):
+            if number % 2:
+                current = int(piece)
+                if blank:
+                    lines[-1] = current
+                continue
+            rows = piece.split("\n")
+            blank = (blank and not rows[0].strip()) if len(rows) == 1 else not rows[-1].strip()
+            lines += range(current + 1, current + len(rows))
+            current += len(rows) - 1
+        return lines
+
+
+def problem_at(finding: Finding, file: str, line: int = 0, column: int = 0) -> TemplateProblem:
+    """The finding with its place."""
+    return TemplateProblem(
+        code=finding.code,
+        message=finding.message,
+        file=file,
+        line=line,
+        column=column,
+        path=dotted(finding.path),
+        severity=finding.severity,
+        hint=finding.hint,
+    )
+
+
+def problem_in_file(finding: Finding, file: str) -> TemplateProblem:
+    """A finding whose mark is already a place in the file."""
+    if finding.mark < 0:
+        return problem_at(finding, file)
+    line, column = place_of(finding.mark)
+    return problem_at(finding, file, line + 1, column + 1)

@@ -1,0 +1,67 @@
+"""One template: its text, read and compiled once."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from orchestrator.templates.head import read_head
+from orchestrator.templates.limits import Limits
+from orchestrator.templates.locate import problem_in_file
+from orchestrator.templates.problems import Finding, TemplateError
+from orchestrator.templates.source import BadSource, Source, compile_source
+
+_DEFAULTS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template that compiles. Made by `load_template`.
+
+    `file` is what problems name; `hash` is the hex SHA-256 of the text; `variables` are the declared defaults.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    file: str
+    hash: str
+    variables: dict[str, Any]
+    own: str | None
+    """Local name of the scenario itself, from `scenario_id` at the top."""
+    source: Source = field(repr=False, compare=False)
+
+
+def load_template(
+    text: str, *, file: str = "template.yml", name: str | None = None, limits: Limits = _DEFAULTS
+) -> Template:
+    """Read a template. `name` is used when the text gives none.
+
+    Raises:
+        TemplateError: the text is too long, its head or its Jinja is wrong, or it uses an unknown variable.
+    """
+    _check_text(text, file, limits)
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    head = read_head(text, limits.max_depth)
+    findings = list(head.findings)
+    try:
+        source = compile_source(text, frozenset(head.variables))
+    except BadSource as bad:
+        findings += bad.findings
+    if findings:
+        raise _error(findings, file)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Template(head.name or name or file, text, file, digest, head.variables, head.own, source)
+
+
+def _check_text(text: str, file: str, limits: Limits) -> None:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise _error([Finding("bad_text", "the text holds half of a surrogate pair")], file) from error
+    if size > limits.max_template_bytes:
+        message = f"the template is {size} bytes long, {limits.max_template_bytes} are allowed"
+        raise _error([Finding("template_too_large", message)], file)
+
+
+def _error(findings: list[Finding], file: str) -> TemplateError:
+    problems = dict.fromkeys(problem_in_file(finding, file) for finding in findings)
+    return TemplateError(sorted(problems, key=lambda problem: (problem.line, problem.column)))

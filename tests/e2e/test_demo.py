@@ -1,0 +1,100 @@
+"""The one command: a film that can be seen and heard, and nothing left running, however it ends."""
+
+import asyncio
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+import pytest_asyncio
+
+from tests.support.fleet import clean_environment, processes_in
+from tests.support.wait import wait_until
+
+FFMPEG = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+SMALL = ("--var", "VIDEO_RESOLUTION=320x180", "--var", "FPS=10")
+TEXT = "Кошки спят до шестнадцати часов в сутки. Усы помогают им в темноте."
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts processes by /proc")
+
+
+async def start(folder: Path, *arguments: str) -> Process:
+    command = (sys.executable, "-m", "orchestrator", "demo", *arguments, *SMALL)
+    environment = clean_environment(PYTHONPATH=":".join(path for path in sys.path if path))
+    return await asyncio.create_subprocess_exec(
+        *command, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
+    )
+
+
+@pytest_asyncio.fixture
+async def started(tmp_path: Path) -> AsyncIterator[Process]:
+    """A demo whose scenario was accepted a moment ago."""
+    process = await start(tmp_path)
+    assert process.stderr is not None
+    said = ""
+    while "processing" not in said:
+        line = (await process.stderr.readline()).decode()
+        assert line, f"ended early: {said}"
+        said += line
+    yield process
+    if process.returncode is None:
+        process.kill()
+    await process.communicate()
+
+
+def ffmpeg(*arguments: str) -> str:
+    """What ffmpeg says about a file."""
+    done = subprocess.run([FFMPEG, "-hide_banner", *arguments], capture_output=True, text=True, check=False)
+    return done.stderr
+
+
+def seconds_in(said: str) -> float:
+    found = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
+    assert found, said
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+
+
+async def test_demo_makes_a_film_that_can_be_seen_and_heard(tmp_path: Path) -> None:
+    process = await start(tmp_path, "--description", TEXT, "--slides", "3")
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    film = Path(out.decode().splitlines()[0])
+    assert film.is_absolute()
+    assert film.suffix == ".mp4"
+
+    said = await asyncio.to_thread(ffmpeg, "-i", str(film))
+    assert re.search(r"Video: h264.* 320x180", said), said
+    assert "Audio: aac" in said
+    levels = await asyncio.to_thread(ffmpeg, "-i", str(film), "-af", "volumedetect", "-vn", "-f", "null", "-")
+    mean = re.search(r"mean_volume: (-?[\d.]+) dB", levels)
+    assert mean, levels
+    assert float(mean[1]) > -35
+    assert seconds_in(said) > 3
+    assert processes_in(tmp_path) == {}
+
+
+async def test_ctrl_c_stops_everything(tmp_path: Path, started: Process) -> None:
+    assert len(processes_in(tmp_path)) >= 7
+    started.send_signal(signal.SIGINT)
+    await started.communicate()
+    assert started.returncode == 130
+    assert processes_in(tmp_path) == {}
+
+
+async def test_sigterm_stops_everything(tmp_path: Path, started: Process) -> None:
+    started.send_signal(signal.SIGTERM)
+    await started.communicate()
+    assert started.returncode == 128 + signal.SIGTERM
+    assert processes_in(tmp_path) == {}
+
+
+async def test_a_killed_demo_takes_everything_with_it(tmp_path: Path, started: Process) -> None:
+    started.kill()
+    await started.wait()
+    await wait_until(lambda: not processes_in(tmp_path), what="all children end")

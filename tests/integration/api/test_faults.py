@@ -1,0 +1,99 @@
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from orchestrator.api.app import create_app
+from orchestrator.config import Settings
+from orchestrator.store.server import ServerUnfit
+from workers_sdk.protocol.link import Argument, Command, Link, RedisLink, Refused, Unavailable
+
+
+class BreakableLink:
+    """A link that can be told to fail."""
+
+    def __init__(self, inner: Link) -> None:
+        self._inner = inner
+        self.error: Exception | None = None
+
+    async def execute(self, *command: Argument) -> Any:
+        if self.error:
+            raise self.error
+        return await self._inner.execute(*command)
+
+    async def execute_many(self, commands: Sequence[Command]) -> list[Any]:
+        if self.error:
+            raise self.error
+        return await self._inner.execute_many(commands)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+REQUESTS = [
+    ("GET", "/scenarios"),
+    ("GET", "/scenarios/2q0v9k5xw3hmt7ad"),
+    ("GET", "/tasks/2q0v9k5xw3hmt7ad"),
+    ("GET", "/readyz"),
+    ("POST", "/generate"),
+    ("PATCH", "/tasks/2q0v9k5xw3hmt7ad/status"),
+]
+BODIES = {"POST": {"scenario": "Pair"}, "PATCH": {"status": "success"}}
+
+
+@pytest.mark.parametrize(("method", "path"), REQUESTS)
+async def test_without_redis_every_route_says_503_and_when_to_come_back(
+    settings: Settings, link: RedisLink, method: str, path: str
+) -> None:
+    breakable = BreakableLink(link)
+    app = create_app(settings, breakable)
+    async with app.router.lifespan_context(app):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+            breakable.error = Unavailable("Connection refused by 10.1.2.3")
+            answer = await client.request(method, path, json=BODIES.get(method))
+            health = await client.get("/health")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "10.1.2.3" not in answer.text
+    assert (health.status_code, health.json()["redis"]) == (503, "unavailable")
+
+
+async def test_a_bug_is_a_500_that_tells_nothing_and_a_log_line_that_tells_all(
+    settings: Settings, link: RedisLink
+) -> None:
+    breakable = BreakableLink(link)
+    app = create_app(settings, breakable)
+    async with app.router.lifespan_context(app):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+            breakable.error = Refused("WRONGTYPE of secret-key")
+            with capture_logs() as lines:
+                answer = await client.get("/tasks/2q0v9k5xw3hmt7ad")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "secret-key" not in answer.text
+    assert [line["event"] for line in lines] == ["request_failed", "request"]
+    assert lines[1].items() >= {"method": "GET", "path": "/tasks/{task_id}", "status": 500}.items()
+
+
+async def test_the_access_log_names_the_scenario_but_no_value(client: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        answer = await client.post("/generate", json={"scenario": "Pair", "description": "s3cret"})
+
+    (line,) = lines
+    assert line["scenario_id"] == answer.json()["scenario_id"]
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/generate", 201)
+    assert "s3cret" not in str(line)
+
+
+async def test_the_app_does_not_start_on_an_unfit_server(settings: Settings, link: RedisLink) -> None:
+    app = create_app(settings, link)
+    async with app.router.lifespan_context(app):
+        pass
+    other = create_app(settings.model_copy(update={"partitions": 2}), link)
+
+    with pytest.raises(ServerUnfit, match="partitions"):
+        async with other.router.lifespan_context(other):
+            pass

@@ -1,0 +1,76 @@
+import httpx
+import pytest
+
+
+async def post(client: httpx.AsyncClient, count: int = 1) -> list[str]:
+    answers = [await client.post("/generate", json={"scenario": "Pair"}) for _ in range(count)]
+    return [answer.json()["scenario_id"] for answer in answers]
+
+
+async def test_pages_hold_every_scenario_once_newest_first(client: httpx.AsyncClient) -> None:
+    ids = await post(client, 7)
+    seen: list[str] = []
+    cursor: str | None = None
+
+    while True:
+        params: dict[str, str | int] = {"limit": 3} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get("/scenarios", params=params)).json()
+        seen += [item["scenario_id"] for item in page["items"]]
+        assert len(page["items"]) <= 3
+        if not (cursor := page["next_cursor"]):
+            break
+
+    assert sorted(seen) == sorted(ids)
+
+
+async def test_filters_by_status_and_name(client: httpx.AsyncClient) -> None:
+    await post(client, 2)
+
+    async def count(**params: str) -> int:
+        return len((await client.get("/scenarios", params=params)).json()["items"])
+
+    assert await count(status="pending", name="Pair") == 2
+    assert await count(status="success") == 0
+    assert await count(name="Other") == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=201", "limit=many", "status=skipped", "status=x", "cursor=nonsense", "cursor=1.%00", "cursor="],
+)
+async def test_a_bad_query_is_422_and_named(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/scenarios?{query}")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
+
+
+async def test_health_tells_server_and_backlog(client: httpx.AsyncClient) -> None:
+    await post(client, 2)
+
+    answer = await client.get("/health")
+
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["redis"], body["partitions"]) == (200, "ok", "ok", 1)
+    assert body["server"] in ("redis", "valkey")
+    assert body["backlog"]["scenarios"] == 2
+
+
+async def test_the_root_lists_all_addresses(client: httpx.AsyncClient) -> None:
+    endpoints = (await client.get("/")).json()["endpoints"]
+
+    assert {"method": "POST", "path": "/generate"}.items() <= endpoints[0].items() or any(
+        one["method"] == "POST" and one["path"] == "/generate" for one in endpoints
+    )
+
+
+async def test_probes_answer(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/livez")).status_code == 200
+    assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_every_kind_of_error_has_a_page(client: httpx.AsyncClient) -> None:
+    for kind in (await client.get("/problems")).json():
+        page = await client.get(f"/problems/{kind['code']}")
+        assert page.json() == kind
+    assert (await client.get("/problems/nonsense")).status_code == 404

@@ -1,0 +1,22 @@
+"""Fixtures of the engine's tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.support.engines import Running, running_engine
+from tests.support.plain_worker import PlainWorker
+from workers_sdk.protocol.link import RedisLink
+
+
+@pytest_asyncio.fixture
+async def engine(redis_url: str) -> AsyncIterator[Running]:
+    """One replica on an empty server."""
+    async with running_engine(redis_url) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def worker(link: RedisLink) -> PlainWorker:
+    """A worker of `test-service` without the SDK."""
+    return PlainWorker(link)

@@ -1,0 +1,53 @@
+"""Stores and running engines for tests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from orchestrator.engine import BLOCK_MS, Engine, Seams
+from orchestrator.store.records import ScenarioRecord
+from orchestrator.store.store import Policy, Store
+from tests.support.wait import wait_until
+from workers_sdk.protocol.link import RedisLink
+
+QUICK = Policy(lease_ms=300, http_lease_ms=300, retention_ms=600_000, chunk=50)
+
+
+@dataclass
+class Running:
+    """An engine at work and its store."""
+
+    store: Store
+    stop: asyncio.Event
+
+    async def finished(self, scenario_id: str) -> ScenarioRecord:
+        """Wait until a scenario is final."""
+        await wait_until(lambda: self._is_final(scenario_id), what=f"end of scenario {scenario_id}")
+        record = await self.store.scenario(scenario_id)
+        assert record is not None
+        return record
+
+    async def _is_final(self, scenario_id: str) -> bool:
+        record = await self.store.scenario(scenario_id)
+        return record is not None and record.status.is_final
+
+
+@asynccontextmanager
+async def running_engine(
+    url: str, policy: Policy = QUICK, *, partitions: int = 1, name: str = ""
+) -> AsyncIterator[Running]:
+    """One replica, until the block ends."""
+    link, reading = RedisLink(url), RedisLink(url, block_ms=BLOCK_MS)
+    store = await Store.open(
+        link, partitions=partitions, policy=policy, sets_lease=True, unsafe_volatile=True
+    )
+    stop = asyncio.Event()
+    engine = asyncio.create_task(Engine(store, Seams(reading), name=name).run(stop))
+    try:
+        yield Running(store, stop)
+    finally:
+        stop.set()
+        await engine
+        await reading.close()
+        await link.close()

@@ -1,0 +1,35 @@
+"""Scenarios for tests, built without templates."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+from orchestrator.store.records import NewScenario, NewTask
+from workers_sdk.protocol.keys import scenario_id_from, short_uuid
+
+
+def graph(
+    needs: Mapping[str, Sequence[str]], *, service: str = "test-service", scenario_id: str = ""
+) -> NewScenario:
+    """A scenario from `name -> names it waits for`. Names must come after what they need (topological order)."""
+    scenario_id = scenario_id or scenario_id_from(secrets.token_bytes(16))
+    ids = {name: short_uuid(scenario_id, name) for name in needs}
+    consumers: dict[str, list[str]] = {name: [] for name in needs}
+    for name, parents in needs.items():
+        for parent in parents:
+            consumers[parent].append(ids[name])
+    tasks = [
+        NewTask(ids[name], service, name, len(parents), consumers[name], {"prompt": name})
+        for name, parents in needs.items()
+    ]
+    return NewScenario(scenario_id, "Graph", "1.0.0", {}, "hash", list(ids.values()), tasks[::-1])
+
+
+def diamond(width: int) -> dict[str, list[str]]:
+    """first -> width in the middle -> last."""
+    middle = [f"m{i}" for i in range(width)]
+    return {"first": [], **{name: ["first"] for name in middle}, "last": middle}
+
+
+def chain(length: int) -> dict[str, list[str]]:
+    """One after another."""
+    return {f"c{i}": [f"c{i - 1}"] if i else [] for i in range(length)}

@@ -1,0 +1,29 @@
+"""What a handler raises on purpose. Everything else that it raises is recorded as it is."""
+
+
+class Fail(Exception):
+    """Fail the task with a reason for people and a code for programs.
+
+    Args:
+        message: why, at most 2,000 characters; longer text is cut.
+        code: recorded as `type` of the task's error.
+    """
+
+    def __init__(self, message: str, *, code: str = "failed") -> None:
+        super().__init__(message, code)
+        self.message = message
+        self.code = code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _fail, (self.message, self.code)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Cancelled(Exception):
+    """The work is not wanted any more (`CancelToken.raise_if_set`). Whatever the handler returns now is dropped."""
+
+
+def _fail(message: str, code: str) -> Fail:
+    return Fail(message, code=code)

@@ -1,0 +1,94 @@
+"""What came of an attempt: success or failure, with the fields that are reported. Built where the handler ran."""
+
+import traceback
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import orjson
+from pydantic import BaseModel
+
+from .artifacts import Artifact
+from .errors import Fail
+from .protocol.messages import MAX_ERROR_CHARS, MAX_REF_CHARS, MAX_RESULT_BYTES, EventKind, TaskEvent
+
+TRACEBACK_LINES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A result of both kinds: a reference to something elsewhere, and a JSON value of at most 64 KiB."""
+
+    ref: str = ""
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. `fields` are the fields of its report: `result_ref` and `result`, or `error`."""
+
+    kind: EventKind
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def event(self, task_id: str, token: str) -> TaskEvent:
+        """The report."""
+        return TaskEvent(task_id, self.kind, token, self.fields)
+
+
+def succeeded(value: Any) -> Outcome:
+    """Outcome of a handler that returned `value`: None, a `Done`, an `Artifact`, or anything that JSON can say.
+
+    A value that cannot be recorded is a failure: repeating the work would not change it.
+    """
+    done = value if isinstance(value, Done) else _done(value)
+    if len(done.ref) > MAX_REF_CHARS:
+        return failed_as("result_ref_too_long", f"the reference has {len(done.ref)} characters, {MAX_REF_CHARS} fit")
+    try:
+        result = b"" if done.value is None else orjson.dumps(done.value, default=_plain)
+    except TypeError as error:
+        return failed_as("result_not_json", str(error))
+    if len(result) > MAX_RESULT_BYTES:
+        return failed_as(
+            "result_too_large",
+            f"the result has {len(result)} bytes of JSON, {MAX_RESULT_BYTES} fit: store an artifact and return that",
+        )
+    fields = {"result_ref": done.ref, "result": result.decode()}
+    return Outcome(EventKind.SUCCESS, {name: text for name, text in fields.items() if text})
+
+
+def failed(error: BaseException) -> Outcome:
+    """Outcome of a handler that raised."""
+    if isinstance(error, Fail):
+        return failed_as(error.code, error.message)
+    lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
+    return failed_as(type(error).__name__, _text_of(error), "\n".join(lines))
+
+
+def failed_as(code: str, message: str, trace: str = "") -> Outcome:
+    """A failure: `code` for programs, `message` for people, and where it happened."""
+    error = {"type": _clean(code), "message": _clean(message)}
+    if trace:
+        error["traceback"] = _clean(trace[-MAX_ERROR_CHARS:])
+    return Outcome(EventKind.FAILED, {"error": orjson.dumps(error).decode()})
+
+
+def _done(value: Any) -> Done:
+    return Done(value.uri, asdict(value)) if isinstance(value, Artifact) else Done(value=value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # the handler's own class, so anything may happen
+        return f"(its text cannot be made: {type(second).__name__})"
+
+
+def _clean(text: str) -> str:
+    """Text that UTF-8 and the limits can hold; control characters would grow sixfold in JSON."""
+    text = text.encode(errors="replace").decode()
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text[:MAX_ERROR_CHARS])
