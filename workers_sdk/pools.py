@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -29,12 +29,12 @@ class Pools:
         self._concurrency = concurrency
         self._threads: ThreadPoolExecutor | None = None
         self._processes: ProcessPoolExecutor | None = None
-        self._busy = 0
+        self._calls: set[Future[Outcome]] = set()
 
     @property
     def busy(self) -> int:
         """Calls in threads and processes that have not ended, also those nobody waits for any more."""
-        return self._busy
+        return len(self._calls)
 
     async def call(self, handler: Handler, arguments: dict[str, Any]) -> Outcome:
         """Run a handler to its end; whatever it raises is an outcome.
@@ -48,17 +48,12 @@ class Pools:
             return await perform_async(handler.function, arguments)
         executor = self._thread_pool() if handler.run == "thread" else self._process_pool()
         try:
-            future = executor.submit(perform, handler.function, arguments)
+            return await asyncio.wrap_future(self._submit(executor, handler, arguments))
         except BrokenProcessPool as error:
             self._replace(executor)
             raise ProcessDied(str(error)) from error
-        self._busy += 1
-        future.add_done_callback(self._ended)
-        try:
-            return await asyncio.wrap_future(future)
-        except BrokenProcessPool as error:
-            self._replace(executor)
-            raise ProcessDied(str(error)) from error
+        except Exception as error:  # the call never reached the handler: its arguments cannot be pickled
+            return failed(error)
 
     def close(self) -> None:
         """Take no more calls. Those under way go on."""
@@ -66,8 +61,11 @@ class Pools:
             if pool:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ended(self, _future: object) -> None:
-        self._busy -= 1
+    def _submit(self, executor: Executor, handler: Handler, arguments: dict[str, Any]) -> Future[Outcome]:
+        future = executor.submit(perform, handler.function, arguments)
+        self._calls.add(future)
+        future.add_done_callback(self._calls.discard)
+        return future
 
     def _thread_pool(self) -> ThreadPoolExecutor:
         if self._threads is None:

@@ -14,9 +14,24 @@ from .exits import CommandError, Exit
 
 # Named by text and imported when called: a client command need not wait for the whole server to be imported.
 _COMMANDS: Final = {
-    "Start": ("together:demo", "together:up", "roles:serve", "roles:engine", "roles:worker"),
-    "Ask the API": ("remote:submit", "remote:scenario", "remote:scenarios", "remote:task"),
-    "Templates": ("local:plan", "local:templates", "local:schema"),
+    "Start": {
+        "together:demo": "Start everything, make one video, show where it is, stop everything.",
+        "together:up": "Start everything and keep it running until Ctrl-C.",
+        "roles:serve": "Run the API.",
+        "roles:engine": "Run one orchestrator; any number may run, on any machines.",
+        "roles:worker": "Run one worker.",
+    },
+    "Ask the API": {
+        "remote:submit": "Start a scenario by the name of its template.",
+        "remote:scenario": "Show one scenario with its tasks.",
+        "remote:scenarios": "List scenarios, newest first.",
+        "remote:task": "Show all that is known of one task.",
+    },
+    "Templates": {
+        "local:plan": "Render and check a template and draw its graph; nothing is started.",
+        "local:templates": "List the templates and their variables.",
+        "local:schema": "Print the JSON Schema of the template format, for editors.",
+    },
 }
 _EPILOGUE: Final = "Exit codes: 0 fine, 1 the scenario failed, 2 wrong usage, 3 nobody answers, 124 timeout."
 
@@ -32,8 +47,9 @@ def build() -> cyclopts.App:
     )
     for order, (title, commands) in enumerate(_COMMANDS.items()):
         group = cyclopts.Group(title, sort_key=order)
-        for place in commands:
-            app.command(f"{__package__}.{place}", name=place.partition(":")[2], group=group)
+        for place, summary in commands.items():
+            name = place.partition(":")[2]
+            app.command(f"{__package__}.{place}", name=name, group=group, help=summary)
     return app
 
 

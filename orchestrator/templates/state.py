@@ -41,8 +41,21 @@ class Rendering:
     """
 
     __slots__ = (
-        "_deadline", "_ids", "_memory", "_numbers", "_pattern", "_room", "_ticks",
-        "limits", "moment", "names", "now", "own", "prefix", "scenario_id", "values",
+        "_deadline",
+        "_ids",
+        "_memory",
+        "_pattern",
+        "_room",
+        "_ticks",
+        "_tokens",
+        "limits",
+        "moment",
+        "names",
+        "now",
+        "own",
+        "prefix",
+        "scenario_id",
+        "values",
     )  # fmt: skip
 
     def __init__(self, scenario_id: str, own: str | None, now: datetime, limits: Limits, prefix: str) -> None:
@@ -55,7 +68,7 @@ class Rendering:
         self.values: list[Json] = []
         self.names: dict[str, str] = {}
         self._ids: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}
+        self._tokens: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self._room = limits.max_output
         self._memory = limits.max_memory
@@ -74,11 +87,12 @@ class Rendering:
     def token(self, value: Json) -> str:
         """Text that stands for a value. Raises Refused for what JSON cannot say or what is too much."""
         if type(value) is str:
+            known = self._tokens.get(value)
+            if known is not None:
+                return known
             if value in self.names:
-                number = self._numbers.get(value)
-                if number is None:
-                    number = self._numbers[value] = self._keep(value)
-                return f"{self.prefix}{number}{END}"
+                known = self._tokens[value] = f"{self.prefix}{self._keep(value)}{END}"
+                return known
             self._room -= len(value)
         elif value is not None and type(value) is not bool:
             value = self.plain(value)

@@ -1,0 +1,61 @@
+"""What a worker answers for: deliveries from the moment they were read until their report is accepted."""
+
+import threading
+from dataclasses import dataclass, field
+
+from .cancel import CancelToken
+from .context import references_of
+from .protocol.keys import Partition, is_id
+from .protocol.messages import Malformed, TaskEntry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """One stream entry that was given to this worker."""
+
+    at: Partition
+    entry: TaskEntry
+    references: tuple[str, ...]
+    cancelled: CancelToken = field(default_factory=CancelToken)
+
+    @classmethod
+    def decode(cls, at: Partition, service: str, entry_id: bytes, flat: list[bytes]) -> "Delivery":
+        """Read an entry. Raises Malformed."""
+        entry = TaskEntry.decode(service, entry_id, flat)
+        if not is_id(entry.task_id):
+            raise Malformed(f"task entry {entry.entry_id}: its id is not an id")
+        ids = (task_id for ids in references_of(entry.fields).values() for task_id in ids)
+        return cls(at, entry, tuple(dict.fromkeys(ids)))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no other delivery has: stream and entry id."""
+        return self.at.queue(self.entry.service), self.entry.entry_id
+
+    @property
+    def item(self) -> tuple[str, str, str, str]:
+        """How the scripts are told of it."""
+        return self.entry.service, self.entry.entry_id, self.entry.task_id, self.entry.token
+
+
+class Held:
+    """The deliveries of one worker; the thread that keeps the leases reads it too."""
+
+    def __init__(self) -> None:
+        self._deliveries: dict[tuple[str, str], Delivery] = {}
+        self._lock = threading.Lock()
+
+    def add(self, delivery: Delivery) -> bool:
+        """Take responsibility. False when this entry is held already: its group was made anew, and it came again."""
+        with self._lock:
+            return self._deliveries.setdefault(delivery.key, delivery) is delivery
+
+    def remove(self, delivery: Delivery) -> None:
+        """Answer for it no more."""
+        with self._lock:
+            self._deliveries.pop(delivery.key, None)
+
+    def all(self) -> list[Delivery]:
+        """In order of arrival."""
+        with self._lock:
+            return list(self._deliveries.values())

@@ -1,0 +1,41 @@
+"""How many handlers may run at once."""
+
+import asyncio
+
+
+class Seats:
+    """Counts free seats; used on one event loop only."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.free = count
+        self._some_free = asyncio.Event()
+        self._all_free = asyncio.Event()
+        self._show()
+
+    def take(self, wanted: int) -> int:
+        """Take up to `wanted` seats; returns how many there were."""
+        taken = min(wanted, self.free)
+        self.free -= taken
+        self._show()
+        return taken
+
+    def give(self) -> None:
+        """Give one back."""
+        self.free += 1
+        self._show()
+
+    async def some_free(self) -> None:
+        """Wait until there is a free seat."""
+        await self._some_free.wait()
+
+    async def all_free(self) -> None:
+        """Wait until nobody sits."""
+        await self._all_free.wait()
+
+    def _show(self) -> None:
+        for event, so in ((self._some_free, self.free > 0), (self._all_free, self.free == self._count)):
+            if so:
+                event.set()
+            else:
+                event.clear()
