@@ -47,7 +47,9 @@ class Artifacts:
 
     def path_of(self, ref: str) -> str | None:
         """Path of a reference below the root, None when it points elsewhere."""
-        form = unquote(ref) if self._folder else ref  # a reference to a file is a URI, its path is percent-encoded
+        form = (
+            unquote(ref) if self._folder else ref
+        )  # a reference to a file is a URI, its path is percent-encoded
         # memory:// names no place, so its references may have three slashes.
         path = form.removeprefix(self.uri).lstrip("/")
         return path if form.startswith(f"{self.uri}/") and is_artifact_path(path) else None

@@ -46,11 +46,20 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
 
 
 def _rendering(as_json: bool) -> list[structlog.typing.Processor]:
-    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    # The other formatters of structlog print the variables of every frame, and so values of users.
+    first: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        redact,
+    ]
     if as_json:
-        errors = structlog.processors.format_exc_info
-        return [strip, errors, redact, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [strip, redact, structlog.dev.ConsoleRenderer(repr_native_str=True, colors=sys.stderr.isatty())]
+        return [*first, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    plain = structlog.dev.plain_traceback
+    colors = sys.stderr.isatty()
+    return [
+        *first,
+        structlog.dev.ConsoleRenderer(repr_native_str=True, colors=colors, exception_formatter=plain),
+    ]
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

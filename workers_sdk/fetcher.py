@@ -1,24 +1,20 @@
 """Reads the queues of one partition: read, decode, admit, claim, start."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
 
 from .context import Reference
-from .held import Delivery, Held
+from .held import Delivery
 from .protocol.keys import GROUP_WORKERS, Partition
 from .protocol.link import Argument, Link, Refused, Unavailable
 from .protocol.messages import Malformed
-from .seams import Patience, Seams
-from .seats import Seats
-from .wire import Wire
+from .seams import Patience
+from .shift import Shift
 
 BLOCK_MS: Final = 1_000
 """How long a read waits; a stop takes up to that long. A read is never cut short: its reply would be lost."""
-GONE: Final = ("NOGROUP", "UNBLOCKED")
-"""What Redis says when the stream or its group was deleted under a reader (after FLUSHALL, or a restart without AOF)."""
 MISSED_COUNT: Final = 1_000
 
 Start = Callable[[Delivery, Mapping[str, Reference]], None]
@@ -28,23 +24,131 @@ class Fetcher:
     """Fetches for all services of a worker from one partition, never more than there are free seats.
 
     Args:
-        reading: a link of its own for blocking reads.
+        reading: a link for blocking reads.
         start: takes a claimed delivery and what it refers to; a seat was taken for it.
-        stop: ends the loop.
     """
 
-    def __init__(
-        self,
-        seams: Seams,
-        reading: Link,
-        wire: Wire,
-        at: Partition,
-        services: Sequence[str],
-        held: Held,
-        seats: Seats,
-        start: Start,
-        stop: asyncio.Event,
-    ) -> None:
+    def __init__(self, shift: Shift, reading: Link, at: Partition, start: Start) -> None:
+        self._shift = shift
         self._reading = reading
-        self._wire = wire
         self._at = at
+        self._start = start
+        self._streams = {at.queue(service): service for service in shift.services}
+        self._patience = Patience(shift.seams, f"fetcher-{at.index}")
+        self._grouped = False
+        self._missed = False
+        self._log = structlog.get_logger("workers_sdk")
+
+    async def run(self) -> None:
+        """Fetch until the shift stops."""
+        while not self._shift.stop.is_set():
+            await self._shift.seats.some_free()
+            if not self._shift.stop.is_set():
+                await self.step()
+
+    async def step(self) -> None:
+        """Wait for entries and start them, or hand back what there is no seat for. Waits out an outage."""
+        try:
+            reply = await self._read()
+        except Refused as error:
+            # NOGROUP, UNBLOCKED: stream or group were deleted under the reader (FLUSHALL, a restart without AOF).
+            self._grouped = False
+            await self._patience.failed(error)
+        except Unavailable as error:
+            self._missed = True
+            await self._patience.failed(error)
+        else:
+            self._patience.worked()
+            await self._admit(await self._decode(reply))
+
+    async def _read(self) -> list[Any]:
+        if not self._grouped:
+            await self._make_groups()
+        if self._missed:
+            # A reply that was lost on its way left entries pending for us that we never saw.
+            self._missed = False
+            return await self._xreadgroup("0", "COUNT", MISSED_COUNT)
+        # COUNT is per stream.
+        count = max(1, self._shift.seats.free // len(self._streams))
+        return await self._xreadgroup(">", "COUNT", count, "BLOCK", BLOCK_MS)
+
+    async def _xreadgroup(self, after: str, *options: Argument) -> list[Any]:
+        group: list[Argument] = ["GROUP", GROUP_WORKERS, self._shift.wire.consumer, *options]
+        reply = await self._reading.execute(
+            "XREADGROUP", *group, "STREAMS", *self._streams, *[after] * len(self._streams)
+        )
+        return reply or []
+
+    async def _make_groups(self) -> None:
+        """From the start of the streams: finished entries are deleted, so whatever stands there is to be done."""
+        for stream in self._streams:
+            try:
+                await self._shift.wire.link.execute(
+                    "XGROUP", "CREATE", stream, GROUP_WORKERS, "0", "MKSTREAM"
+                )
+            except Refused as error:
+                if error.code != "BUSYGROUP":
+                    raise
+        self._grouped = True
+
+    async def _decode(self, reply: list[Any]) -> list[Delivery]:
+        """New deliveries, held from here on. A deleted entry comes without fields; there is nothing to do about it."""
+        deliveries = []
+        for stream, entries in reply:
+            service = self._streams[stream.decode()]
+            for entry_id, flat in entries:
+                delivery = await self._decode_one(service, entry_id, flat) if flat else None
+                if delivery and self._shift.held.add(delivery):
+                    deliveries.append(delivery)
+        return deliveries
+
+    async def _decode_one(self, service: str, entry_id: bytes, flat: list[bytes]) -> Delivery | None:
+        try:
+            return Delivery.decode(self._at, service, entry_id, flat)
+        except Malformed as error:
+            await self._set_aside(service, entry_id.decode(), str(error))
+            return None
+
+    async def _admit(self, deliveries: Sequence[Delivery]) -> None:
+        seats = self._shift.seats.take(len(deliveries))
+        await self._shift.hand_back(self._at, deliveries[seats:], self._patience)
+        if seats:
+            await self._claim(deliveries[:seats])
+
+    async def _claim(self, deliveries: Sequence[Delivery]) -> None:
+        wire = self._shift.wire
+        try:
+            claims = await self._patience.insist(lambda: wire.claim(self._at, deliveries), self._shift.stop)
+        except Refused as error:
+            await self._claim_singly(deliveries, error)
+            return
+        for delivery, claim in zip(deliveries, claims or [], strict=claims is not None):
+            if claim.answer == "GO":
+                self._start(delivery, claim.references)
+            else:
+                self._log.info(
+                    "not_started", task_id=delivery.entry.task_id, why=claim.reason or claim.answer
+                )
+                self._shift.held.remove(delivery)
+                self._shift.seats.give()
+        if claims is None:  # stopping without Redis: what is held is handed back at the end
+            for _ in deliveries:
+                self._shift.seats.give()
+
+    async def _claim_singly(self, deliveries: Sequence[Delivery], error: Refused) -> None:
+        """A batch was refused whole: find the entry that cannot be claimed, so that it does not stop the others."""
+        if len(deliveries) > 1:
+            for delivery in deliveries:
+                await self._claim([delivery])
+            return
+        entry = deliveries[0].entry
+        await self._set_aside(entry.service, entry.entry_id, str(error))
+        self._shift.held.remove(deliveries[0])
+        self._shift.seats.give()
+
+    async def _set_aside(self, service: str, entry_id: str, reason: str) -> None:
+        self._log.error("entry_set_aside", service=service, entry_id=entry_id, reason=reason)
+        wire = self._shift.wire
+        await self._patience.insist(
+            lambda: wire.quarantine(self._at, service, entry_id, reason), self._shift.stop
+        )

@@ -41,7 +41,9 @@ def succeeded(value: Any) -> Outcome:
     """
     done = value if isinstance(value, Done) else _done(value)
     if len(done.ref) > MAX_REF_CHARS:
-        return failed_as("result_ref_too_long", f"the reference has {len(done.ref)} characters, {MAX_REF_CHARS} fit")
+        return failed_as(
+            "result_ref_too_long", f"the reference has {len(done.ref)} characters, {MAX_REF_CHARS} fit"
+        )
     try:
         result = b"" if done.value is None else orjson.dumps(done.value, default=_plain)
     except TypeError as error:
@@ -91,4 +93,6 @@ def _text_of(error: BaseException) -> str:
 def _clean(text: str) -> str:
     """Text that UTF-8 and the limits can hold; control characters would grow sixfold in JSON."""
     text = text.encode(errors="replace").decode()
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text[:MAX_ERROR_CHARS])
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text[:MAX_ERROR_CHARS]
+    )

@@ -14,8 +14,6 @@ T = TypeVar("T")
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 3.0
-# What Redis says of a command that will be refused again: something is wrong with its keys or arguments.
-_HOPELESS: Final = ("ERR", "WRONGTYPE", "BADARG")
 
 
 class Connect(Protocol):
@@ -41,33 +39,33 @@ class Patience:
 
     def __init__(self, seams: Seams, loop: str) -> None:
         self._seams = seams
-        self._log = structlog.get_logger("workers_sdk").bind(loop=loop)
+        self.log = structlog.get_logger("workers_sdk").bind(loop=loop)
         self._delay_s = 0.0
 
     async def failed(self, error: Exception) -> None:
         """Wait before the next try."""
         if not self._delay_s:
-            self._log.warning("redis_unavailable", error=str(error) or type(error).__name__)
+            self.log.warning("redis_unavailable", error=str(error) or type(error).__name__)
         self._delay_s = min(LONGEST_DELAY_S, max(FIRST_DELAY_S, self._delay_s * 2))
         await self._seams.clock.sleep(self._delay_s * self._seams.randomness.uniform(0.5, 1.0))
 
     def worked(self) -> None:
         """Forget the failures."""
         if self._delay_s:
-            self._log.info("redis_available")
+            self.log.info("redis_available")
             self._delay_s = 0.0
 
     async def insist(self, call: Callable[[], Awaitable[T]], give_up: asyncio.Event) -> T | None:
         """Repeat an idempotent call until Redis answers. None when it does not and `give_up` is set.
 
         Raises:
-            Refused: Redis will refuse it again.
+            Refused: the arguments or the keys are wrong, so Redis will refuse it again.
         """
         while True:
             try:
                 answer = await call()
             except (Unavailable, Refused) as error:
-                if isinstance(error, Refused) and error.code in _HOPELESS:
+                if isinstance(error, Refused) and _is_about_data(error):
                     raise
                 if give_up.is_set():
                     return None
@@ -88,3 +86,8 @@ async def first_of(*waits: Awaitable[object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_about_data(error: Refused) -> bool:
+    """Any other refusal (a missing right, a script of another version) is put right by people: that is waited for."""
+    return error.code == "WRONGTYPE" or "BADARG" in str(error)

@@ -9,13 +9,14 @@ class Seats:
     def __init__(self, count: int) -> None:
         self._count = count
         self.free = count
+        self._closed = False
         self._some_free = asyncio.Event()
         self._all_free = asyncio.Event()
         self._show()
 
     def take(self, wanted: int) -> int:
         """Take up to `wanted` seats; returns how many there were."""
-        taken = min(wanted, self.free)
+        taken = 0 if self._closed else min(wanted, self.free)
         self.free -= taken
         self._show()
         return taken
@@ -25,8 +26,13 @@ class Seats:
         self.free += 1
         self._show()
 
+    def close(self) -> None:
+        """Give away no more seats; nobody needs to wait for one."""
+        self._closed = True
+        self._show()
+
     async def some_free(self) -> None:
-        """Wait until there is a free seat."""
+        """Wait until there is a free seat, or there will be none."""
         await self._some_free.wait()
 
     async def all_free(self) -> None:
@@ -34,8 +40,12 @@ class Seats:
         await self._all_free.wait()
 
     def _show(self) -> None:
-        for event, so in ((self._some_free, self.free > 0), (self._all_free, self.free == self._count)):
-            if so:
-                event.set()
-            else:
-                event.clear()
+        _set(self._some_free, self._closed or self.free > 0)
+        _set(self._all_free, self.free == self._count)
+
+
+def _set(event: asyncio.Event, so: bool) -> None:
+    if so:
+        event.set()
+    else:
+        event.clear()

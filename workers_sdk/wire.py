@@ -46,7 +46,9 @@ class Wire:
         rest: list[Argument] = []
         for delivery, chunk in chunks:
             rest += (*delivery.item, len(chunk), *chunk)
-        answers = await self._scripts.call(self.link, "claim", {"home": at.task_events, **self._who(at)}, rest)
+        answers = await self._scripts.call(
+            self.link, "claim", {"home": at.task_events, **self._who(at)}, rest
+        )
         claims: dict[Delivery, Claim] = {}
         for (delivery, chunk), answer in zip(chunks, answers, strict=True):
             claim = _claim(chunk, answer)

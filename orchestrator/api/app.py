@@ -5,14 +5,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from workers_sdk.protocol.link import Link, RedisLink
-
 from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from orchestrator.logs import configure
 from orchestrator.packs import discover
 from orchestrator.store.store import Store
 from orchestrator.templates import Registry
+from workers_sdk.protocol.link import Link, RedisLink
+
 from . import artifacts, documented, handlers, health, scenarios, tasks, templates
 from .edge import Edge
 from .health import service_version
@@ -62,8 +62,9 @@ def app_from_env() -> FastAPI:
 
 
 def template_registry(settings: Settings) -> Registry:
-    """Templates of the settings' folders and of all packs. Raises: PackError, TemplateError."""
-    return Registry([*settings.templates, *(pack.template_folder for pack in discover())])
+    """Templates of the settings' folders and of all packs. Raises: PackError, TemplateError, OSError."""
+    folders = [pack.template_folder for pack in discover() if pack.template_folder.is_dir()]
+    return Registry([*settings.templates, *folders])
 
 
 def _lifespan(settings: Settings, given: Link | None, artifact_store: Artifacts | None) -> Lifespan:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from orchestrator.artifacts import Stored
+
 from .documented import problems
 from .downloads import Span, headers_of, span_of
 from .problems import Problem, not_found

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from orchestrator.config import Settings
+
 from .problems import FieldError, Problem
 from .strict_json import BadJson, parse
 

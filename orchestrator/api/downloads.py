@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from orchestrator.artifacts import Stored
+
 from .problems import Problem
 
 _RANGE: Final = re.compile(r"^\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*$", re.IGNORECASE | re.ASCII)

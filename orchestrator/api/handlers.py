@@ -8,12 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as FrameworkError
 
-from workers_sdk.protocol.link import Unavailable
-from workers_sdk.protocol.messages import Malformed
-
 from orchestrator.store.listing import BadCursor
 from orchestrator.store.store import IdempotencyConflict
 from orchestrator.templates import TemplateError, TemplateProblem, UnknownTemplate
+from workers_sdk.protocol.link import Unavailable
+from workers_sdk.protocol.messages import Malformed
+
 from .problems import FieldError, Problem, from_status, respond
 
 _MAX_KEY_CHARS = 100

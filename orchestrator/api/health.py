@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from workers_sdk.protocol.link import Refused, Unavailable
 
 from .documented import problems
-from .models import Alive, Endpoint, HealthOut, InfoOut, ProblemKind
 from .problems import KINDS, not_found
+from .service_models import Alive, Endpoint, HealthOut, InfoOut, ProblemKind
 from .services import Needs
 
 router = APIRouter(tags=["service"])

@@ -1,29 +1,18 @@
 """Bodies of requests and responses, with their limits and examples; nothing here decides anything."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from workers_sdk.protocol.messages import MAX_ERROR_CHARS, MAX_REF_CHARS, Status
+
+from .examples import ACCEPTED, GENERATE, REF, SCENARIO, TASK, WARNING
 
 Json = Any
 
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 ScenarioStatus = Literal["pending", "processing", "success", "failed", "cancelled"]
-
-SCENARIO_ID = "2q0v9k5xw3hmt7ad"
-TASK_ID = "2q8fz1c4n6yrj0eb"
-TIME = "2025-06-26T10:34:12.349Z"
-_GENERATE: Final[dict[str, Json]] = {"scenario": "CreateVideo", "description": "Создай видео про котов", "slides_count": 3}
-_WARNING: Final[dict[str, Json]] = {
-    "code": "queue_mismatch",
-    "message": "`queue: 3` is declared, but 4 tasks lead to this one; 4 counts.",
-    "pointer": "tasks[8].queue",
-    "line": 84,
-    "column": 12,
-}
-_REF = f"s3://bucket/{SCENARIO_ID}/{TASK_ID}/1/video.mp4"
 
 
 class Request(BaseModel):
@@ -35,7 +24,7 @@ class Request(BaseModel):
 class GenerateIn(Request):
     """What to generate."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_GENERATE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [GENERATE]})
 
     scenario: TemplateName = Field(description="Name of a template, with or without the prefix `Scenario`.")
     description: str | None = Field(
@@ -57,7 +46,7 @@ class GenerateIn(Request):
 class WarningOut(BaseModel):
     """Something that works, but is probably not what was meant."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_WARNING]})
+    model_config = ConfigDict(json_schema_extra={"examples": [WARNING]})
 
     code: str
     message: str
@@ -77,22 +66,7 @@ class SelfLink(BaseModel):
 class GenerateOut(BaseModel):
     """An accepted scenario."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "scenario_id": SCENARIO_ID,
-                    "name": "ScenarioCreateVideo",
-                    "version": "1.0.0",
-                    "status": "pending",
-                    "total": 1,
-                    "task_ids": [TASK_ID],
-                    "warnings": [],
-                    "links": {"self": f"/scenarios/{SCENARIO_ID}"},
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [ACCEPTED]})
 
     scenario_id: str
     name: str
@@ -144,35 +118,7 @@ class TaskLinks(BaseModel):
 class TaskOut(BaseModel):
     """A task."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": TASK_ID,
-                    "scenario_id": SCENARIO_ID,
-                    "service": "video-service",
-                    "name": "CreateVideoFromSlides",
-                    "status": "success",
-                    "queue": 0,
-                    "consumers": [],
-                    "created_at": TIME,
-                    "updated_at": TIME,
-                    "started_at": TIME,
-                    "finished_at": TIME,
-                    "attempt": 1,
-                    "worker": "video-1",
-                    "result_ref": _REF,
-                    "progress": 100.0,
-                    "fields": {"voice_track_id": "2q3mmt9c0vwxr5hd"},
-                    "links": {
-                        "self": f"/tasks/{TASK_ID}",
-                        "scenario": f"/scenarios/{SCENARIO_ID}",
-                        "result": f"/tasks/{TASK_ID}/result",
-                    },
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [TASK]})
 
     id: str
     scenario_id: str
@@ -201,33 +147,7 @@ class TaskOut(BaseModel):
 class ScenarioItem(BaseModel):
     """A scenario without its tasks."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "scenario_id": SCENARIO_ID,
-                    "name": "ScenarioCreateVideo",
-                    "version": "1.0.0",
-                    "status": "processing",
-                    "percent": 44.4,
-                    "counts": {
-                        "pending": 4,
-                        "processing": 1,
-                        "success": 4,
-                        "failed": 0,
-                        "skipped": 0,
-                        "cancelled": 0,
-                    },
-                    "total": 9,
-                    "created_at": TIME,
-                    "updated_at": TIME,
-                    "variables": {"N_SLIDES": 3, "PROMPT": "Создай видео про котов"},
-                    "warnings": [],
-                    "links": {"self": f"/scenarios/{SCENARIO_ID}"},
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [SCENARIO]})
 
     scenario_id: str
     name: str
@@ -247,6 +167,10 @@ class ScenarioItem(BaseModel):
 
 class ScenarioOut(ScenarioItem):
     """A scenario with its tasks. A task of a scenario that was accepted a moment ago may still be missing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [SCENARIO | {"result_ref": REF, "tasks": [TASK]}]}
+    )
 
     result_ref: str | None = Field(
         default=None, description="Artifact of the last task that nothing waits for."
@@ -272,7 +196,7 @@ class StatusIn(Request):
     """A report about a task, by HTTP."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "success", "result_ref": _REF}, {"status": "processing"}]}
+        json_schema_extra={"examples": [{"status": "success", "result_ref": REF}, {"status": "processing"}]}
     )
 
     status: Literal["processing", "success", "failed"]
@@ -287,68 +211,3 @@ class StatusIn(Request):
     worker: str | None = Field(
         default=None, min_length=1, max_length=256, description="Name of the reporter."
     )
-
-
-class TemplateItem(BaseModel):
-    """A template."""
-
-    name: str
-    variables: dict[str, Json] = Field(description="Variables with their defaults.")
-    hash: str = Field(description="SHA-256 of the text.")
-    links: SelfLink
-
-
-class TemplateOut(TemplateItem):
-    """A template with its text."""
-
-    text: str
-
-
-class TemplatesOut(BaseModel):
-    """All templates, by name."""
-
-    items: list[TemplateItem]
-
-
-class HealthOut(BaseModel):
-    """State of the service. `backlog` maps a stream to the number of its entries."""
-
-    status: Literal["ok", "unavailable"]
-    version: str = Field(description="Version of this service.")
-    redis: Literal["ok", "unavailable"]
-    server: str | None = Field(default=None, description="redis or valkey.")
-    server_version: str | None = None
-    partitions: int | None = None
-    backlog: dict[str, int] = Field(default_factory=dict)
-
-
-class Alive(BaseModel):
-    """A short yes."""
-
-    status: Literal["ok"] = "ok"
-
-
-class Endpoint(BaseModel):
-    """One address of the API."""
-
-    method: str
-    path: str
-    summary: str
-
-
-class InfoOut(BaseModel):
-    """What this service is."""
-
-    service: str
-    version: str
-    openapi: str
-    endpoints: list[Endpoint]
-
-
-class ProblemKind(BaseModel):
-    """One kind of error that the API answers with."""
-
-    code: str
-    status: int
-    title: str
-    meaning: str

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from orchestrator.templates import GeneratedScenario
+
 from .models import PlannedTask, PlanOut, WarningOut
 
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
+from orchestrator.store.records import Idempotency, NewScenario
 from workers_sdk.protocol.keys import is_id
 from workers_sdk.protocol.messages import Status
 
-from orchestrator.store.records import Idempotency, NewScenario
 from .body import JsonRoute
 from .documented import BODY, problems
 from .models import (
@@ -118,11 +118,11 @@ async def list_scenarios(
     needs: Needs,
     status: Annotated[ScenarioStatus | None, Query(description="Only those in this status.")] = None,
     name: Annotated[
-        str | None, Query(max_length=100, description="Only those of this name, exactly.")
+        str | None, Query(min_length=1, max_length=100, description="Only those of this name, exactly.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Most scenarios on the page.")] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=200, description="`next_cursor` of the page before.")
+        str | None, Query(min_length=1, max_length=200, description="`next_cursor` of the page before.")
     ] = None,
 ) -> ScenarioPageOut:
     """Give one page; go on with `next_cursor` until it is null."""

@@ -5,12 +5,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from workers_sdk.protocol.link import Link
-
 from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from orchestrator.store.store import Policy, Store
 from orchestrator.templates import Registry
+from workers_sdk.protocol.link import Link
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import orjson
 
-from workers_sdk.protocol.keys import scenario_id_from
-
 from orchestrator.store.records import Idempotency, NewScenario, NewTask
 from orchestrator.templates import GeneratedScenario, Limits, Template, TemplateProblem, generate
+from workers_sdk.protocol.keys import scenario_id_from
+
 from .models import GenerateIn, Json, WarningOut
 from .services import Services
 

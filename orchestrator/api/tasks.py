@@ -4,11 +4,11 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 
+from orchestrator.store.records import TaskRecord
+from orchestrator.store.store import Outcome
 from workers_sdk.protocol.keys import is_id
 from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps
 
-from orchestrator.store.records import TaskRecord
-from orchestrator.store.store import Outcome
 from .body import JsonRoute
 from .documented import BODY, problems
 from .models import StatusIn, TaskErrorIn, TaskOut

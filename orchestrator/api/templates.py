@@ -3,8 +3,10 @@
 from fastapi import APIRouter
 
 from orchestrator.templates import Template
+
 from .documented import problems
-from .models import SelfLink, TemplateItem, TemplateOut, TemplatesOut
+from .models import SelfLink
+from .service_models import TemplateItem, TemplateOut, TemplatesOut
 from .services import Needs
 
 router = APIRouter(prefix="/templates", tags=["templates"])

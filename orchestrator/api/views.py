@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from orchestrator.store.records import ScenarioRecord, TaskRecord
 from workers_sdk.protocol.messages import Status
 
-from orchestrator.store.records import ScenarioRecord, TaskRecord
 from .models import ScenarioItem, ScenarioOut, SelfLink, TaskLinks, TaskOut
 
 _APART = ("prompt", "params")

@@ -39,7 +39,7 @@ def _parents(stages: Sequence[Sequence[str]], tasks: Mapping[str, Json]) -> dict
 
 def _label(task: Json, critical: set[str]) -> Text:
     label = Text(task["key"], style="bold" if task["key"] in critical else "")
-    if task["name"] != task["key"]:
+    if not task["key"].startswith(task["name"]):  # CreateSlide.2 says it all
         label.append(f"  {task['name']}", style="default")
     label.append(f"  {task['service']}", style="cyan")
     if task["queue"] > 1:

@@ -15,18 +15,18 @@ NEEDED_BYTES: Final = 300 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Need:
-    """Something that any one of some programs or Python packages gives; an environment variable may name another."""
+    """Something that any one of some programs, Python packages or environment variables gives."""
 
     what: str
-    programs: Sequence[str]
-    packages: Sequence[str]
-    variable: str
     remedy: str
+    programs: Sequence[str] = ()
+    packages: Sequence[str] = ()
+    variables: Sequence[str] = ()
 
     def is_met(self) -> bool:
         """Whether one of them is there."""
         return (
-            self.variable in os.environ
+            any(os.environ.get(variable) for variable in self.variables)
             or any(shutil.which(program) for program in self.programs)
             or any(importlib.util.find_spec(package) for package in self.packages)
         )
@@ -34,25 +34,23 @@ class Need:
 
 VIDEO: Final = (
     Need(
-        "ffmpeg, which cuts the film",
-        ["ffmpeg"],
-        ["imageio_ffmpeg"],
-        "SCENARIST_FFMPEG",
+        "ffmpeg, which makes the film",
         "pip install 'scenarist[video]', or apt install ffmpeg",
+        programs=["ffmpeg"],
+        packages=["imageio_ffmpeg"],
     ),
     Need(
         "a font for the slides",
-        [],
-        ["ttf_opensans"],
-        "SCENARIST_FONT",
-        "pip install 'scenarist[video]'",
+        "pip install 'scenarist[video]', or SCENARIST_FONT=/path/to/font.ttf",
+        packages=["ttf_opensans"],
+        variables=["SCENARIST_FONT"],
     ),
     Need(
         "a voice",
-        ["espeak-ng", "flite"],
-        ["espeakng_loader"],
-        "ELEVENLABS_API_KEY",
-        "pip install 'scenarist[tts]', or apt install espeak-ng",
+        "pip install 'scenarist[tts]', or apt install espeak-ng, or a key of a speech service",
+        programs=["espeak-ng", "flite"],
+        packages=["espeakng_loader"],
+        variables=["ELEVENLABS_API_KEY", "OPENAI_API_KEY"],
     ),
 )
 

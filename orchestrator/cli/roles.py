@@ -26,7 +26,9 @@ def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> in
     settings = settings_of(host=host, port=port, redis_url=redis)
     _log(settings)
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host=settings.host, port=settings.port, log_config=None)
+        uvicorn.Config(
+            create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False
+        )
     )
     server.run()
     return Exit.OK if server.started else Exit.UNREACHABLE

@@ -5,7 +5,9 @@ something to report. Lines are exact. A column is exact when no `{% %}` stands b
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from orchestrator.templates.problems import Finding, TemplateProblem, dotted, place_of
@@ -14,6 +16,8 @@ from orchestrator.templates.state import END, LINE_END, PREFIX, Rendering
 from orchestrator.templates.yamlload import Tree, mark_at
 
 _OUTPUT_END: Final = re.compile(r"-?\}\}")
+_INDEX: Final = re.compile(r"\[[0-9]+\]")
+_Kind = tuple[str, int, int, str]
 
 
 class Locator:
@@ -29,12 +33,22 @@ class Locator:
         self._state = state
 
     def problems(self, findings: Sequence[Finding], text: str) -> list[TemplateProblem]:
-        """Findings with their places in the file, in the order of the file, each once."""
+        """Findings with their places in the file, in its order. What one line brings about many times is told once."""
         lines = self._line_table(text)
         token = re.compile(f"{self._state.prefix}[0-9]+{END}")
         rendered = text.split("\n")
-        problems = {self._problem(finding, lines, rendered, token): None for finding in findings}
-        return sorted(problems, key=lambda problem: (problem.line, problem.column))
+        first: dict[_Kind, TemplateProblem] = {}
+        more: Counter[_Kind] = Counter()
+        for finding in findings:
+            problem = self._problem(finding, lines, rendered, token)
+            key = (problem.code, problem.line, problem.column, _INDEX.sub("[]", problem.path))
+            if first.setdefault(key, problem) is not problem:
+                more[key] += 1
+        told = [
+            replace(problem, message=f"{problem.message}; and {more[key]} more like it") if more[key] else problem
+            for key, problem in first.items()
+        ]
+        return sorted(told, key=lambda problem: (problem.line, problem.column))
 
     def _problem(
         self, finding: Finding, lines: list[int], rendered: list[str], token: re.Pattern[str]

@@ -78,7 +78,7 @@ class Finding:
 
 def mark_of(line: int, column: int) -> int:
     """Pack a place (both from 0) into one number."""
-    return line << 20 | min(column, 0xFFFFF)
+    return line << 20 | (column if column < 0xFFFFF else 0xFFFFF)
 
 
 def place_of(mark: int) -> tuple[int, int]:

@@ -5,28 +5,34 @@ After a wanted change: `python -m tests.contract.test_openapi` writes the file a
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
 
-from orchestrator.api import models
+from orchestrator.api import models, service_models
 from orchestrator.api.app import create_app
 from orchestrator.api.problems import KINDS, FieldError, ProblemOut
 from orchestrator.config import Settings
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
-MODELS = [value for value in vars(models).values() if isinstance(value, type) and issubclass(value, BaseModel)]
+MODELS: list[type[BaseModel]] = [
+    value
+    for module in (models, service_models)
+    for value in vars(module).values()
+    if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
+]
 EXAMPLES = [
     (model, example)
     for model in (*MODELS, ProblemOut, FieldError)
-    for example in (model.model_config.get("json_schema_extra") or {}).get("examples", [])  # type: ignore[union-attr]
+    for example in cast(dict[str, Any], model.model_config.get("json_schema_extra") or {}).get("examples", [])
 ]
+WITHOUT_FILE: dict[str, Any] = {"_env_file": None}
 WITH_BODY = {"post", "patch"}
 
 
 def document() -> dict[str, Any]:
-    return create_app(Settings(_env_file=None)).openapi()
+    return create_app(Settings(**WITHOUT_FILE)).openapi()
 
 
 def stable(found: dict[str, Any]) -> str:
@@ -58,7 +64,9 @@ def test_every_operation_has_an_id_a_tag_a_summary_and_a_description() -> None:
 
 @pytest.mark.parametrize("path", ["/generate", "/plan", "/tasks/{task_id}/status"])
 def test_a_route_with_a_body_documents_what_its_body_may_do_wrong(path: str) -> None:
-    (operation,) = [operation for place, method, operation in operations() if place == path and method in WITH_BODY]
+    (operation,) = [
+        operation for place, method, operation in operations() if place == path and method in WITH_BODY
+    ]
 
     assert set(operation["responses"]) >= {"408", "413", "415", "422", "503"}
 

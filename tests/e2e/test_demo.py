@@ -18,7 +18,8 @@ from tests.support.fleet import clean_environment, processes_in
 from tests.support.wait import wait_until
 
 FFMPEG = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
-SMALL = ("--var", "VIDEO_RESOLUTION=320x180", "--var", "FPS=10")
+SMALL = ("--var", "VIDEO_RESOLUTION=320x180")
+FAST = {"SCENARIST_VIDEO_FPS": "10", "SCENARIST_VIDEO_PRESET": "ultrafast"}
 TEXT = "Кошки спят до шестнадцати часов в сутки. Усы помогают им в темноте."
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts processes by /proc")
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts processe
 
 async def start(folder: Path, *arguments: str) -> Process:
     command = (sys.executable, "-m", "orchestrator", "demo", *arguments, *SMALL)
-    environment = clean_environment(PYTHONPATH=":".join(path for path in sys.path if path))
+    environment = clean_environment(PYTHONPATH=":".join(path for path in sys.path if path), **FAST)
     return await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
     )

@@ -27,8 +27,8 @@ GROUP_WORKERS: Final = "workers"
 META: Final = "scenarist:meta"
 """Hash of what all processes must agree on: partitions, lease_ms, schema. Outside the partitions."""
 
-_ID = re.compile(rf"^[{ALPHABET}]{{{ID_CHARS}}}$")
-_SERVICE = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+_ID = re.compile(rf"[{ALPHABET}]{{{ID_CHARS}}}")
+_SERVICE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _TO_CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghjkmnpqrstvwxyz")
 
 
@@ -45,12 +45,12 @@ def short_uuid(scenario_id: str, name: str) -> str:
 
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id of this system."""
-    return _ID.match(text) is not None
+    return _ID.fullmatch(text) is not None
 
 
 def is_service(text: str) -> bool:
     """Whether `text` may name a service: `[a-z0-9][a-z0-9_.-]{0,63}`. Braces and colons would forge key names."""
-    return _SERVICE.match(text) is not None
+    return _SERVICE.fullmatch(text) is not None
 
 
 def slot_of(any_id: str) -> int:

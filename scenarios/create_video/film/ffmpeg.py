@@ -35,7 +35,8 @@ def find_ffmpeg() -> str:
         except RuntimeError:
             pass
     raise ProviderError(
-        "not_installed", "no ffmpeg: install the extra `video` (package imageio-ffmpeg) or put the program ffmpeg on PATH"
+        "not_installed",
+        "no ffmpeg: install the extra `video` (package imageio-ffmpeg) or put the program ffmpeg on PATH",
     )
 
 
@@ -51,10 +52,23 @@ def run_ffmpeg(
     Raises Stopped within about a second of `is_cancelled()` becoming true, and ProviderError with ffmpeg's own words
     when it fails.
     """
-    command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-y", "-loglevel", "error", "-nostats", "-progress", "pipe:1", *arguments]
+    command = [
+        find_ffmpeg(),
+        "-hide_banner",
+        "-nostdin",
+        "-y",
+        "-loglevel",
+        "error",
+        "-nostats",
+        "-progress",
+        "pipe:1",
+        *arguments,
+    ]
     with tempfile.TemporaryFile() as errors:
         try:
-            process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+            process = subprocess.Popen(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            )
         except OSError as error:
             raise ProviderError("not_installed", f"ffmpeg cannot be started: {error}") from error
         try:
@@ -63,13 +77,18 @@ def run_ffmpeg(
             _stop(process)
         errors.seek(0)
         if process.returncode != 0:
-            raise ProviderError("render_failed", f"ffmpeg failed: {errors.read().decode(errors='replace').strip()[-800:]}")
+            raise ProviderError(
+                "render_failed", f"ffmpeg failed: {errors.read().decode(errors='replace').strip()[-800:]}"
+            )
 
 
 def duration_of(file: Path) -> float:
     """Seconds of a sound or video file, as ffmpeg reads them. Raises ProviderError when it cannot."""
     done = subprocess.run(
-        [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", str(file)], capture_output=True, timeout=60, check=False
+        [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", str(file)],
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     match = _DURATION.search(done.stderr.decode(errors="replace"))
     if match is None:
@@ -78,7 +97,9 @@ def duration_of(file: Path) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def _follow(process: "subprocess.Popen[bytes]", on_time: Callable[[float], None], is_cancelled: Callable[[], bool]) -> None:
+def _follow(
+    process: "subprocess.Popen[bytes]", on_time: Callable[[float], None], is_cancelled: Callable[[], bool]
+) -> None:
     """Read progress until the end. The pipe is read by a thread, so that a silent ffmpeg can be stopped as well."""
     lines: queue.Queue[bytes | None] = queue.Queue()
     assert process.stdout is not None

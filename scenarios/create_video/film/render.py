@@ -4,13 +4,16 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from ..slides.fonts import renderer_name, font_path
+from ..slides.fonts import font_path, renderer_name
 from .ffmpeg import duration_of, run_ffmpeg
 from .subtitles import to_ass
 from .timeline import Cue
 
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
+# A playlist as input could make ffmpeg read other files.
+_SOUND_FORMATS = "wav,mp3,ogg,flac,aac,mov,matroska,webm"
 _FADE_S = 0.4
 _TAIL_S = 0.5
 # Every crossfade passes all later frames through one more filter, so long shows have plain cuts.
@@ -24,7 +27,7 @@ class Look:
     width: int = 1920
     height: int = 1080
     fps: int = 25
-    preset: str = "veryfast"
+    preset: Preset = "veryfast"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,7 +61,7 @@ def render(
     inputs = [argument for slide in slides for argument in ("-i", str(slide.resolve()))]
     run_ffmpeg(
         [
-            *inputs, "-i", str(voice.resolve()),
+            *inputs, "-format_whitelist", _SOUND_FORMATS, "-i", str(voice.resolve()),
             "-filter_complex", graph, "-map", "[video]", "-map", "[audio]", "-t", f"{total:.3f}",
             "-c:v", "libx264", "-preset", look.preset, "-tune", "stillimage", "-crf", "20", "-pix_fmt", "yuv420p",
             "-r", str(look.fps), "-g", str(look.fps * 5),
@@ -80,7 +83,9 @@ def _lay_out_subtitles(folder: Path, cues: Sequence[Cue], width: int, height: in
     fonts.mkdir(exist_ok=True)
     source = font_path("semibold")
     shutil.copyfile(source, fonts / f"subtitles{source.suffix}")
-    (folder / "subtitles.ass").write_text(to_ass(cues, width, height, renderer_name("semibold")), encoding="utf-8")
+    (folder / "subtitles.ass").write_text(
+        to_ass(cues, width, height, renderer_name("semibold")), encoding="utf-8"
+    )
 
 
 def _graph(shown: Sequence[float], look: Look, total: float, *, with_subtitles: bool) -> str:
@@ -114,7 +119,9 @@ def _joined(parts: list[str], shown: Sequence[float], *, fades: bool) -> str:
     for i in range(1, len(shown)):
         now += shown[i - 1]
         # The next slide is whole when its first word is spoken: the fade ends there.
-        parts.append(f"[{last}][s{i}]xfade=transition=fade:duration={_FADE_S}:offset={now - _FADE_S:.3f}[x{i}]")
+        parts.append(
+            f"[{last}][s{i}]xfade=transition=fade:duration={_FADE_S}:offset={now - _FADE_S:.3f}[x{i}]"
+        )
         last = f"x{i}"
     return last
 

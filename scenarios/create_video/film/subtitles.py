@@ -73,7 +73,9 @@ def to_srt(cues: Sequence[Cue]) -> str:
 def to_vtt(cues: Sequence[Cue]) -> str:
     """The same subtitles as WebVTT, which a browser's video element reads."""
     blocks = (
-        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n" + "\n".join(_html(line) for line in cue.lines) + "\n"
+        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
+        + "\n".join(_html(line) for line in cue.lines)
+        + "\n"
         for cue in cues
     )
     return "WEBVTT\n\n" + "\n".join(blocks)

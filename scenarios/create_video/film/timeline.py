@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..speech.words import Word
 
@@ -35,7 +36,9 @@ def slide_durations(words: Sequence[Word], slides: int, duration: float) -> list
         low = max(cuts[-1] + 0.4 * share, target - 0.45 * share)
         high = min(target + 0.45 * share, duration - 0.4 * share * (slides - i))
         found = [cut for cut in _cuts(words, share) if low <= cut[0] <= high]
-        best = min(found, key=lambda cut: abs(cut[0] - target) + cut[1], default=(max(low, min(target, high)), 0.0))
+        best = min(
+            found, key=lambda cut: abs(cut[0] - target) + cut[1], default=(max(low, min(target, high)), 0.0)
+        )
         cuts.append(best[0])
     return [later - earlier for earlier, later in zip(cuts, [*cuts[1:], duration], strict=True)]
 
@@ -43,7 +46,7 @@ def slide_durations(words: Sequence[Word], slides: int, duration: float) -> list
 def _cuts(words: Sequence[Word], share: float) -> list[tuple[float, float]]:
     """Seconds at which the slide may change, each with what it costs to change there instead of at a sentence's end."""
     cuts = []
-    for word, following in zip(words, words[1:], strict=False):
+    for word, following in pairwise(words):
         cost = 0.0 if _ends_sentence(word.text) else 0.25 * share if _ends_clause(word.text) else 0.5 * share
         cuts.append((following.start, cost))
     return cuts

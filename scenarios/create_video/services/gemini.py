@@ -12,7 +12,10 @@ from .settings import Account
 def picture(account: Account, prompt: str, model: str) -> bytes:
     """A picture file for a prompt. Raises ProviderError, also when the model answers with words only."""
     url = f"{account.url}/models/{urllib.parse.quote(model, safe='')}:generateContent"
-    body = {"contents": [{"parts": [{"text": prompt}]}], "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}}
+    body = {
+        "contents": [{"parts": [{"text": prompt}]}],
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+    }
     answer = parsed(post_json(url, body, {"x-goog-api-key": account.key}), url)
     try:
         parts = answer["candidates"][0]["content"]["parts"]

@@ -29,7 +29,11 @@ _opener = urllib.request.build_opener(_NoRedirect)
 
 
 def post_json(
-    url: str, body: Mapping[str, Any], headers: Mapping[str, str], *, pause: Callable[[float], None] = time.sleep
+    url: str,
+    body: Mapping[str, Any],
+    headers: Mapping[str, str],
+    *,
+    pause: Callable[[float], None] = time.sleep,
 ) -> bytes:
     """POST a JSON body and return the answer's bytes (at most 64 MiB).
 
@@ -39,7 +43,9 @@ def post_json(
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise ProviderError("bad_input", f"not an http address: {url}")
     request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"content-type": "application/json", "user-agent": "scenarist", **headers}
+        url,
+        json.dumps(body).encode(),
+        {"content-type": "application/json", "user-agent": "scenarist", **headers},
     )
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -77,7 +83,9 @@ def _pause_for(error: urllib.error.HTTPError, attempt: int) -> float:
 
 
 def _failure(url: str, error: urllib.error.HTTPError) -> ProviderError:
-    code = "unauthorized" if error.code in (401, 403) else "upstream" if error.code in _PASSING else "bad_input"
+    code = (
+        "unauthorized" if error.code in (401, 403) else "upstream" if error.code in _PASSING else "bad_input"
+    )
     said = error.read(2000).decode(errors="replace").strip()
     return ProviderError(code, f"{_host(url)} answered {error.code} {error.reason}: {said[:400]}")
 

@@ -17,13 +17,13 @@ from .settings import Account
 
 _PCM_RATE = 24_000
 _SCRIPT_ROLE = (
-    "You write short narrations for videos with slides. Answer with a JSON object {\"title\": string, \"text\": string}. "
+    'You write short narrations for videos with slides. Answer with a JSON object {"title": string, "text": string}. '
     "The text is 4 to 8 plain sentences to be spoken, without markup, headings or stage directions, in the language of "
     "the user's request."
 )
 _SLIDE_ROLE = (
-    "You write what one slide of a video says. Answer with a JSON object {\"title\": string, \"points\": [string], "
-    "\"prompt\": string}: a headline of at most 60 characters and two or three points of at most 50 characters in the "
+    'You write what one slide of a video says. Answer with a JSON object {"title": string, "points": [string], '
+    '"prompt": string}: a headline of at most 60 characters and two or three points of at most 50 characters in the '
     "language of the narration, and in English a description of a background picture without any text in it."
 )
 
@@ -41,7 +41,9 @@ def write_script(account: Account, model: str, description: str, language: str) 
     return Script(title, tuple(sentences), spoken, understand(description, spoken).subject)
 
 
-def write_slide(account: Account, model: str, wish: str, narration: str, index: int, total: int) -> tuple[SlideIdea, str]:
+def write_slide(
+    account: Account, model: str, wish: str, narration: str, index: int, total: int
+) -> tuple[SlideIdea, str]:
     """What a slide says, and a prompt for the picture behind it. Raises ProviderError."""
     facts = {"request": wish, "narration": narration, "slide": index, "slides": total}
     answer = _ask(account, model, _SLIDE_ROLE, json.dumps(facts, ensure_ascii=False))
@@ -49,8 +51,14 @@ def write_slide(account: Account, model: str, wish: str, narration: str, index: 
     if not title:
         raise ProviderError("upstream", f"{model} answered without a headline")
     given = answer.get("points")
-    points = [shorten(clean(str(point)).replace("\n", " "), 120) for point in given] if isinstance(given, list) else []
-    return SlideIdea(title, tuple(point for point in points if point)[:3]), str(answer.get("prompt", ""))[:2000]
+    points = (
+        [shorten(clean(str(point)).replace("\n", " "), 120) for point in given]
+        if isinstance(given, list)
+        else []
+    )
+    return SlideIdea(title, tuple(point for point in points if point)[:3]), str(answer.get("prompt", ""))[
+        :2000
+    ]
 
 
 def speak(account: Account, text: str, model: str, voice: str) -> Spoken:
@@ -91,7 +99,9 @@ def _ask(account: Account, model: str, role: str, wish: str) -> dict[str, Any]:
     except ValueError:
         value = None
     # Some local models ignore the response format: what they wrote is still a text.
-    return value if isinstance(value, dict) else {"text": content, "title": content.strip().partition("\n")[0]}
+    return (
+        value if isinstance(value, dict) else {"text": content, "title": content.strip().partition("\n")[0]}
+    )
 
 
 def _headers(account: Account) -> dict[str, str]:

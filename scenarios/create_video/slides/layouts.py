@@ -10,7 +10,11 @@ from .typeset import Box, fit
 
 @dataclass(frozen=True, slots=True)
 class Slide:
-    """What a slide shows. `index` counts from 1; `topic` chooses the colours, so it is the same for a whole show."""
+    """What a slide shows.
+
+    `index` counts from 1; `total` is 1 when the number of slides is not known. `topic` chooses the colours, so it is
+    the same for a whole show.
+    """
 
     title: str
     points: tuple[str, ...] = ()
@@ -32,8 +36,10 @@ def draw_title(
 ) -> Box:
     """Draw a headline as large as fits its box, at most 11.5 units times `scale`. Returns the box of its lines."""
     unit = canvas.unit
-    sizes = {"largest": 11.5 * unit * scale, "smallest": 3.6 * unit}
-    setting = fit(text, box.width, box.height, **sizes, weight="extrabold", leading=1.16)
+    largest, smallest = 11.5 * unit * scale, 3.6 * unit
+    setting = fit(
+        text, box.width, box.height, largest=largest, smallest=smallest, weight="extrabold", leading=1.16
+    )
     return canvas.text(setting, box, color, centred=centred, middle=middle)
 
 

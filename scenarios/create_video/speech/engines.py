@@ -52,7 +52,9 @@ def speak_offline(text: str, language: str, take: int = 1) -> Spoken:
 
 def _flite(text: str, take: int) -> Spoken:
     voice = ("slt", "rms", "awb", "kal")[(take - 1) % 4]
-    return _by_files("flite", text, lambda source, target: ["flite", "-voice", voice, "-f", source, "-o", target])
+    return _by_files(
+        "flite", text, lambda source, target: ["flite", "-voice", voice, "-f", source, "-o", target]
+    )
 
 
 def _espeak_program(text: str, language: str, take: int) -> Spoken:
@@ -60,7 +62,19 @@ def _espeak_program(text: str, language: str, take: int) -> Spoken:
     return _by_files(
         "espeak-ng",
         text,
-        lambda source, target: ["espeak-ng", "-v", voice, "-s", str(_RATE), "-b", "1", "-f", source, "-w", target],
+        lambda source, target: [
+            "espeak-ng",
+            "-v",
+            voice,
+            "-s",
+            str(_RATE),
+            "-b",
+            "1",
+            "-f",
+            source,
+            "-w",
+            target,
+        ],
     )
 
 
@@ -108,7 +122,10 @@ def _filled(starts: Sequence[float | None], duration: float) -> list[float]:
     for i, start in enumerate(starts):
         last = result[-1] if result else 0.0
         if start is None:
-            ahead = next(((n, later) for n, later in enumerate(starts[i:], 1) if later is not None), (len(starts) - i + 1, duration))
+            ahead = next(
+                ((n, later) for n, later in enumerate(starts[i:], 1) if later is not None),
+                (len(starts) - i + 1, duration),
+            )
             start = last + (max(last, ahead[1]) - last) / ahead[0] if result else 0.0
         result.append(min(duration, max(last, start)))
     return result

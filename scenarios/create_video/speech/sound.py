@@ -49,7 +49,9 @@ def from_wav(data: bytes) -> Sound:
     try:
         with wave.open(io.BytesIO(data)) as file:
             if file.getsampwidth() != 2:
-                raise ProviderError("bad_input", f"a WAV file of {8 * file.getsampwidth()} bits; 16 are needed")
+                raise ProviderError(
+                    "bad_input", f"a WAV file of {8 * file.getsampwidth()} bits; 16 are needed"
+                )
             sound = from_pcm(file.readframes(file.getnframes()), file.getframerate())
             return Sound(sound.samples[:: file.getnchannels()], sound.rate)
     except (wave.Error, EOFError) as error:

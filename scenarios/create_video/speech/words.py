@@ -51,7 +51,12 @@ def from_json(value: object) -> list[Word]:
     """Words of the wire form; what is not in that form is left out, and times never go back."""
     words: list[Word] = []
     for item in value if isinstance(value, list) else []:
-        if isinstance(item, list) and len(item) == 3 and isinstance(item[0], int | float) and isinstance(item[1], int | float):
+        if (
+            isinstance(item, list)
+            and len(item) == 3
+            and isinstance(item[0], int | float)
+            and isinstance(item[1], int | float)
+        ):
             start = max(float(item[0]), words[-1].end if words else 0.0)
             words.append(Word(start, max(start, float(item[1])), str(item[2])))
     return words

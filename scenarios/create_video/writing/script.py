@@ -95,7 +95,7 @@ def _idea(share: Sequence[str]) -> SlideIdea:
 
 
 def _opening_points(title: str, idea: SlideIdea) -> tuple[str, ...]:
-    same = idea.title.casefold().startswith(title.casefold()[:20])
+    same = idea.title.casefold() == shorten(title, _MAX_TITLE).casefold()
     return (idea.points if same or not idea.title else (idea.title, *idea.points))[:3]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -69,8 +70,9 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
     (folder / "Pair.yml").write_text(PAIR)
     (folder / "Alone.yml").write_text(ALONE)
     (folder / "Broken.yml").write_text(BROKEN)
+    without_file: dict[str, Any] = {"_env_file": None}
     return Settings(
-        _env_file=None,
+        **without_file,
         redis_url=redis_url,
         unsafe_volatile=True,
         templates=(folder,),

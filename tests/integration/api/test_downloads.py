@@ -53,7 +53,11 @@ async def test_an_artifact_is_downloaded_whole_or_by_range(
 async def test_head_tells_the_size_and_sends_nothing(client: httpx.AsyncClient, artifact: Path) -> None:
     answer = await client.head(f"/artifacts/{PATH}")
 
-    assert (answer.status_code, answer.headers["content-length"], answer.content) == (200, str(len(DATA)), b"")
+    assert (answer.status_code, answer.headers["content-length"], answer.content) == (
+        200,
+        str(len(DATA)),
+        b"",
+    )
 
 
 async def test_what_the_client_has_already_is_not_sent(client: httpx.AsyncClient, artifact: Path) -> None:
@@ -65,7 +69,9 @@ async def test_what_the_client_has_already_is_not_sent(client: httpx.AsyncClient
 
 
 @pytest.mark.parametrize("asked", ["bytes=0-1,5-6", f"bytes={len(DATA)}-", "bytes=x", "bytes=-0"])
-async def test_a_range_that_cannot_be_given_is_416(client: httpx.AsyncClient, artifact: Path, asked: str) -> None:
+async def test_a_range_that_cannot_be_given_is_416(
+    client: httpx.AsyncClient, artifact: Path, asked: str
+) -> None:
     answer = await client.get(f"/artifacts/{PATH}", headers={"Range": asked})
 
     assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
@@ -102,14 +108,18 @@ async def test_a_result_that_is_not_in_the_store_is_404_with_the_reason(
 async def test_an_artifact_that_is_gone_is_404(
     client: httpx.AsyncClient, link: RedisLink, artifact: Path
 ) -> None:
-    await stored_task(link, artifact.as_uri())
-    artifact.unlink()
+    await stored_task(link, artifact.with_name("gone.mp4").as_uri())
 
     assert (await client.get(f"/tasks/{TASK}/result")).status_code == 404
 
 
 async def test_nothing_outside_the_store_is_reachable(client: httpx.AsyncClient, artifact: Path) -> None:
-    climb = ["%2e%2e%2f" * 12 + "etc/passwd", f"{SCENARIO}/{TASK}/1/%2e%2e/%2e%2e/x", f"{PATH}%00", f"%2f{PATH}"]
+    climb = [
+        "%2e%2e%2f" * 12 + "etc/passwd",
+        f"{SCENARIO}/{TASK}/1/%2e%2e/%2e%2e/x",
+        f"{PATH}%00",
+        f"%2f{PATH}",
+    ]
 
     for path in climb:
         assert (await client.get(f"/artifacts/{path}")).status_code == 404

@@ -1,8 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from structlog.testing import capture_logs
 
 from orchestrator.api.app import create_app
@@ -43,17 +44,31 @@ REQUESTS = [
 BODIES = {"POST": {"scenario": "Pair"}, "PATCH": {"status": "success"}}
 
 
+@pytest_asyncio.fixture
+async def breakable(link: RedisLink) -> BreakableLink:
+    return BreakableLink(link)
+
+
+@pytest_asyncio.fixture
+async def fragile(settings: Settings, breakable: BreakableLink) -> AsyncIterator[httpx.AsyncClient]:
+    """Client of an API on the breakable link."""
+    app = create_app(settings, breakable)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api") as client,
+    ):
+        yield client
+
+
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
 async def test_without_redis_every_route_says_503_and_when_to_come_back(
-    settings: Settings, link: RedisLink, method: str, path: str
+    fragile: httpx.AsyncClient, breakable: BreakableLink, method: str, path: str
 ) -> None:
-    breakable = BreakableLink(link)
-    app = create_app(settings, breakable)
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
-            breakable.error = Unavailable("Connection refused by 10.1.2.3")
-            answer = await client.request(method, path, json=BODIES.get(method))
-            health = await client.get("/health")
+    breakable.error = Unavailable("Connection refused by 10.1.2.3")
+
+    answer = await fragile.request(method, path, json=BODIES.get(method))
+    health = await fragile.get("/health")
 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) >= 1
@@ -62,15 +77,12 @@ async def test_without_redis_every_route_says_503_and_when_to_come_back(
 
 
 async def test_a_bug_is_a_500_that_tells_nothing_and_a_log_line_that_tells_all(
-    settings: Settings, link: RedisLink
+    fragile: httpx.AsyncClient, breakable: BreakableLink
 ) -> None:
-    breakable = BreakableLink(link)
-    app = create_app(settings, breakable)
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
-            breakable.error = Refused("WRONGTYPE of secret-key")
-            with capture_logs() as lines:
-                answer = await client.get("/tasks/2q0v9k5xw3hmt7ad")
+    breakable.error = Refused("WRONGTYPE of secret-key")
+
+    with capture_logs() as lines:
+        answer = await fragile.get("/tasks/2q0v9k5xw3hmt7ad")
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "secret-key" not in answer.text

@@ -18,7 +18,7 @@ async def started(client: httpx.AsyncClient) -> tuple[str, str, str]:
         return (await client.get(f"/tasks/{second}")).status_code == 200
 
     async def ready() -> bool:
-        return (await client.get(f"/tasks/{first}")).json().get("attempt") == 1
+        return bool((await client.get(f"/tasks/{first}")).json().get("attempt") == 1)
 
     await wait_until(exists, what="the tasks exist")
     await wait_until(ready, what="the first task is ready")
@@ -68,7 +68,9 @@ async def test_the_same_final_status_again_changes_nothing(client: httpx.AsyncCl
     assert (again.status_code, again.json()["result"]) == (200, 1)
 
 
-async def test_another_status_after_the_end_is_a_conflict_that_tells_the_status(client: httpx.AsyncClient) -> None:
+async def test_another_status_after_the_end_is_a_conflict_that_tells_the_status(
+    client: httpx.AsyncClient,
+) -> None:
     _, first, _ = await started(client)
     await report(client, first, status="success")
 
@@ -120,7 +122,9 @@ async def test_an_unknown_task_is_404(client: httpx.AsyncClient) -> None:
         {"status": "success", "worker": "w" * 257},
     ],
 )
-async def test_a_bad_report_is_422_and_changes_nothing(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+async def test_a_bad_report_is_422_and_changes_nothing(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
     _, first, _ = await started(client)
 
     answer = await report(client, first, **body)

@@ -36,7 +36,16 @@ async def test_filters_by_status_and_name(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=many", "status=skipped", "status=x", "cursor=nonsense", "cursor=1.%00", "cursor="],
+    [
+        "limit=0",
+        "limit=201",
+        "limit=many",
+        "status=skipped",
+        "status=x",
+        "cursor=nonsense",
+        "cursor=1.%00",
+        "cursor=",
+    ],
 )
 async def test_a_bad_query_is_422_and_named(client: httpx.AsyncClient, query: str) -> None:
     answer = await client.get(f"/scenarios?{query}")

@@ -2,7 +2,7 @@ import pytest
 
 from orchestrator.api.strict_json import BadJson, parse
 
-LONG_STRING_WITHOUT_END = b'[' * 70 + b'"' + rb"\"" * 200_000
+LONG_STRING_WITHOUT_END = b"[" * 70 + b'"' + rb"\"" * 200_000
 
 REFUSED = {
     "NaN": b'{"x": NaN}',

@@ -1,0 +1,72 @@
+"""Answers about templates and about the service itself."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from .models import Json, SelfLink
+
+
+class TemplateItem(BaseModel):
+    """A template."""
+
+    name: str
+    variables: dict[str, Json] = Field(description="Variables with their defaults.")
+    hash: str = Field(description="SHA-256 of the text.")
+    links: SelfLink
+
+
+class TemplateOut(TemplateItem):
+    """A template with its text."""
+
+    text: str
+
+
+class TemplatesOut(BaseModel):
+    """All templates, by name."""
+
+    items: list[TemplateItem]
+
+
+class HealthOut(BaseModel):
+    """State of the service. `backlog` maps a stream to the number of its entries."""
+
+    status: Literal["ok", "unavailable"]
+    version: str = Field(description="Version of this service.")
+    redis: Literal["ok", "unavailable"]
+    server: str | None = Field(default=None, description="redis or valkey.")
+    server_version: str | None = None
+    partitions: int | None = None
+    backlog: dict[str, int] = Field(default_factory=dict)
+
+
+class Alive(BaseModel):
+    """A short yes."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Endpoint(BaseModel):
+    """One address of the API."""
+
+    method: str
+    path: str
+    summary: str
+
+
+class InfoOut(BaseModel):
+    """What this service is."""
+
+    service: str
+    version: str
+    openapi: str
+    endpoints: list[Endpoint]
+
+
+class ProblemKind(BaseModel):
+    """One kind of error that the API answers with."""
+
+    code: str
+    status: int
+    title: str
+    meaning: str

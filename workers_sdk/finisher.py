@@ -1,0 +1,77 @@
+"""Reports finished attempts, whatever has gathered in one call; an attempt is reported when Redis has said so."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from .held import Delivery
+from .outcome import Outcome
+from .protocol.link import Refused
+from .seams import Patience
+from .shift import Shift, batches
+
+BATCH: Final = 128
+"""Reports per call; with results of the largest size that is 8 MiB."""
+
+Finished = tuple[Delivery, Outcome]
+
+
+class Finisher:
+    """Sends one batch at a time, in order. Through an outage it tries on: a report that comes too late changes nothing."""
+
+    def __init__(self, shift: Shift) -> None:
+        self._shift = shift
+        self._patience = Patience(shift.seams, "finisher")
+        self._outbox: list[Finished] = []
+        self._some = asyncio.Event()
+        self._closed = False
+        self.give_up = asyncio.Event()
+        """Set to end without Redis: what is left then is done again by another worker."""
+        self._log = structlog.get_logger("workers_sdk")
+
+    def add(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Report this one with the next batch."""
+        self._outbox.append((delivery, outcome))
+        self._some.set()
+
+    def close(self) -> None:
+        """Nothing is added any more: `run` ends when everything is reported."""
+        self._closed = True
+        self._some.set()
+
+    async def run(self) -> None:
+        """Report until closed."""
+        while self._outbox or not self._closed:
+            await self._some.wait()
+            if not self._closed:
+                self._some.clear()
+            gathered, self._outbox = self._outbox, []
+            for batch in batches(gathered, lambda finished: finished[0].at, BATCH):
+                await self._send(batch)
+
+    async def _send(self, batch: Sequence[Finished]) -> None:
+        at = batch[0][0].at
+        try:
+            answers = await self._patience.insist(lambda: self._shift.wire.finish(at, batch), self.give_up)
+        except Refused as error:
+            await self._send_singly(batch, error)
+            return
+        if answers is None:
+            self._log.error("not_reported", attempts=len(batch))
+            return
+        for (delivery, outcome), accepted in zip(batch, answers, strict=True):
+            self._shift.held.remove(delivery)
+            if not accepted:  # or accepted before, and that answer was lost
+                self._log.info("report_not_new", task_id=delivery.entry.task_id, kind=outcome.kind.value)
+
+    async def _send_singly(self, batch: Sequence[Finished], error: Refused) -> None:
+        """A batch was refused whole: find the report that cannot be taken. Its task counts as lost by its worker."""
+        if len(batch) > 1:
+            for finished in batch:
+                await self._send([finished])
+            return
+        delivery = batch[0][0]
+        self._log.error("report_refused", task_id=delivery.entry.task_id, error=str(error))
+        self._shift.held.remove(delivery)

@@ -1,0 +1,92 @@
+"""Keeps the leases of everything that is held, from a thread of its own.
+
+A handler that blocks the event loop, or computes in a thread, must not lose its lease by that. (Native code that keeps
+the interpreter's lock for longer than a lease still does: give such work `run="process"`.)
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from .held import Delivery
+from .protocol.keys import Partition
+from .protocol.link import Link, Refused, Unavailable
+from .protocol.scripts import Scripts
+from .seams import Patience, first_of
+from .shift import Shift, batches
+from .wire import Wire
+
+BATCH: Final = 256
+
+Main = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+class LeaseKeeper:
+    """Renews every third of a lease; tells of each lease that is lost.
+
+    Args:
+        connect: makes the link, on the event loop that will use it.
+        lost: called for a delivery whose lease is lost, in the keeper's thread.
+    """
+
+    def __init__(
+        self, shift: Shift, connect: Callable[[], Link], scripts: Scripts, lost: Callable[[Delivery], None]
+    ) -> None:
+        self._shift = shift
+        self._connect = connect
+        self._scripts = scripts
+        self._lost = lost
+        self._patience = Patience(shift.seams, "lease-keeper")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Renew until `stop`."""
+        link = self._connect()
+        wire = Wire(link, self._scripts, self._shift.wire.consumer)
+        try:
+            while not stop.is_set():
+                if await self._renew_all(wire):
+                    await first_of(self._shift.seams.clock.sleep(self._shift.lease_s / 3), stop.wait())
+        finally:
+            await link.close()
+
+    async def _renew_all(self, wire: Wire) -> bool:
+        """False: Redis did not answer, and some time was waited."""
+        try:
+            for batch in batches(self._shift.held.all(), lambda delivery: delivery.at, BATCH):
+                await self._renew(wire, batch[0].at, batch)
+        except (Unavailable, Refused) as error:
+            await self._patience.failed(error)
+            return False
+        self._patience.worked()
+        return True
+
+    async def _renew(self, wire: Wire, at: Partition, deliveries: Sequence[Delivery]) -> None:
+        for delivery, kept in zip(deliveries, await wire.renew(at, deliveries), strict=True):
+            if not kept:
+                delivery.cancelled.set()
+                self._lost(delivery)
+
+
+async def on_own_thread(main: Main) -> None:
+    """Run `main(stop)` on an event loop in a thread of its own; cancelling this sets its `stop` and waits for the end.
+
+    Raises:
+        Exception: what `main` raised.
+    """
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def body() -> None:
+        stop = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), stop))
+        await main(stop)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="leases") as pool:
+        ended = asyncio.get_running_loop().run_in_executor(pool, asyncio.run, body())
+        try:
+            await asyncio.shield(ended)
+        finally:
+            if not ended.done():
+                loop, stop = started.result()
+                loop.call_soon_threadsafe(stop.set)
+                await ended

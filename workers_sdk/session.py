@@ -1,0 +1,158 @@
+"""One working session of a worker: start the loops, wait for the stop, drain."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from .agreed import Agreed
+from .fetcher import BLOCK_MS, Fetcher
+from .finisher import Finisher
+from .handlers import Handlers
+from .lease import LeaseKeeper, on_own_thread
+from .options import Options
+from .progress import Progress
+from .protocol.link import Link, Refused, Unavailable
+from .protocol.scripts import LUA, Scripts
+from .runner import Runner
+from .seams import Patience, first_of
+from .seats import Seats
+from .shift import Shift, batches
+from .wire import Wire
+
+CLEANUP_S: Final = 5.0
+"""How long a cancelled handler may take to clean up, seconds."""
+HAND_BACK: Final = 256
+
+Loop = asyncio.Task[None]
+
+
+class Session:
+    """Everything that works while a worker works.
+
+    Args:
+        link: for all commands that do not block; the caller closes it.
+        stop: begins the drain. hurry: ends the waiting for handlers within it.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        handlers: Handlers,
+        agreed: Agreed,
+        link: Link,
+        *,
+        stop: asyncio.Event,
+        hurry: asyncio.Event,
+    ) -> None:
+        self._options = options
+        self._handlers = handlers
+        self._hurry = hurry
+        self._scripts = Scripts(LUA)
+        # A name of its own for each session: what an earlier one left pending must end by its lease, and count.
+        consumer = f"{options.name}-{options.seams.randomness.nonce()[:6]}"
+        self._shift = Shift(
+            seams=options.seams,
+            wire=Wire(link, self._scripts, consumer),
+            partitions=agreed.partitions,
+            services=options.services,
+            lease_s=agreed.lease_s,
+            seats=Seats(options.concurrency),
+            stop=stop,
+        )
+        self._finisher = Finisher(self._shift)
+        self._progress = Progress(self._shift)
+        self._log = structlog.get_logger("workers_sdk").bind(worker=consumer)
+
+    async def run(self) -> int:
+        """Work until `stop`, then drain.
+
+        Returns:
+            How many handlers in threads and processes could not be stopped and still run.
+
+        Raises:
+            ExceptionGroup: a bug ended a loop.
+        """
+        reading = self._options.connect(block_ms=BLOCK_MS, connections=self._shift.partitions.count)
+        try:
+            async with asyncio.TaskGroup() as group:
+                runner = Runner(
+                    self._shift,
+                    group,
+                    self._handlers,
+                    self._finisher,
+                    self._progress,
+                    self._options.artifacts,
+                )
+                await self._work(group, runner, reading)
+        finally:
+            await reading.close()
+            runner.pools.close()
+        self._log.info("worker_stopped", still_running=runner.pools.busy)
+        return runner.pools.busy
+
+    async def _work(self, group: asyncio.TaskGroup, runner: Runner, reading: Link) -> None:
+        keeper = group.create_task(self._keep_leases(runner), name="lease-keeper")
+        finisher = group.create_task(self._finisher.run(), name="finisher")
+        progress = group.create_task(self._progress.run(), name="progress")
+        fetchers = [
+            group.create_task(
+                Fetcher(self._shift, reading, at, runner.start).run(), name=f"fetcher-{at.index}"
+            )
+            for at in self._shift.partitions
+        ]
+        self._log.info("worker_started", services=self._options.services, tasks=self._handlers.names())
+        await self._shift.stop.wait()
+        self._shift.seats.close()
+        self._log.info("worker_draining", held=len(self._shift.held.all()))
+        await asyncio.wait(fetchers)
+        await self._drain(runner)
+        await self._report_the_rest(finisher)
+        await self._hand_back_the_rest()
+        for loop in (keeper, progress):
+            loop.cancel()
+        await self._leave()
+
+    async def _keep_leases(self, runner: Runner) -> None:
+        loop = asyncio.get_running_loop()
+        keeper = LeaseKeeper(
+            self._shift,
+            lambda: self._options.connect(connections=2),
+            self._scripts,
+            lambda delivery: loop.call_soon_threadsafe(runner.lose, delivery),
+        )
+        if self._options.seams.lease_thread:
+            await on_own_thread(keeper.run)
+        else:
+            await keeper.run(asyncio.Event())
+
+    async def _drain(self, runner: Runner) -> None:
+        """Let handlers finish; those that take too long are cancelled."""
+        clock, seats = self._shift.seams.clock, self._shift.seats
+        await first_of(seats.all_free(), clock.sleep(self._options.drain_s), self._hurry.wait())
+        runner.cancel_all()
+        await first_of(seats.all_free(), clock.sleep(CLEANUP_S))
+
+    async def _report_the_rest(self, finisher: Loop) -> None:
+        """What is done is reported; without Redis for no longer than a lease, since others do it again after that."""
+        self._finisher.close()
+        clock = self._shift.seams.clock
+        await first_of(asyncio.wait([finisher]), clock.sleep(self._shift.lease_s), self._hurry.wait())
+        self._finisher.give_up.set()
+        await asyncio.wait([finisher])
+
+    async def _hand_back_the_rest(self) -> None:
+        patience = Patience(self._shift.seams, "drain")
+        for batch in batches(self._shift.held.all(), lambda delivery: delivery.at, HAND_BACK):
+            await self._shift.hand_back(batch[0].at, batch, patience)
+
+    async def _leave(self) -> None:
+        """Without Redis the name stays in the groups until an orchestrator removes it."""
+        streams = [at.queue(service) for at in self._shift.partitions for service in self._shift.services]
+        for stream in streams:
+            try:
+                await self._shift.wire.leave(stream)
+            except Refused:
+                continue  # no group: nothing to leave
+            except Unavailable:
+                return
