@@ -45,14 +45,15 @@ class Artifacts:
         self.uri = (f"file://{self._folder}" if self._folder else root).rstrip("/")
         self._store = store or _open(root, self._folder)
 
-    def path_of(self, ref: str) -> str | None:
-        """Path of a reference below the root, None when it points elsewhere."""
-        form = (
-            unquote(ref) if self._folder else ref
-        )  # a reference to a file is a URI, its path is percent-encoded
+    def paths_of(self, ref: str) -> list[str]:
+        """Paths below the root that a reference may mean, the likelier first; none when it points elsewhere.
+
+        The SDK writes names as they are; others write file URIs, where names are percent-encoded.
+        """
+        forms = dict.fromkeys([ref, unquote(ref)] if self._folder else [ref])
         # memory:// names no place, so its references may have three slashes.
-        path = form.removeprefix(self.uri).lstrip("/")
-        return path if form.startswith(f"{self.uri}/") and is_artifact_path(path) else None
+        paths = [form.removeprefix(self.uri).lstrip("/") for form in forms if form.startswith(f"{self.uri}/")]
+        return [path for path in paths if is_artifact_path(path)]
 
     async def find(self, path: str) -> Stored | None:
         """Look up an object; None when there is none, or when `path` is not one that a worker can have written."""

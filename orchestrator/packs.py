@@ -9,10 +9,10 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 HOME: Final = "scenarios"
 GROUP: Final = "scenarist.packs"
@@ -24,7 +24,11 @@ class PackError(Exception):
 
 
 class Manifest(BaseModel):
-    """The content of `pack.yaml`. `templates` is a folder of the pack, `workers` maps a name to a module of it."""
+    """The content of `pack.yaml`.
+
+    `templates` is a folder of the pack; `workers` maps the name of a worker to its module, full or relative to the
+    pack; `services` maps a service to the worker that serves it; `requires` names extras of this distribution.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,17 +37,27 @@ class Manifest(BaseModel):
     summary: str = Field(default="", max_length=2_000)
     templates: str = "templates"
     workers: dict[str, str] = {}
+    services: dict[str, str] = {}
+    requires: list[str] = []
+
+    @model_validator(mode="after")
+    def _services_have_workers(self) -> Self:
+        if unknown := sorted(set(self.services.values()) - self.workers.keys()):
+            raise ValueError(f"services name workers that do not exist: {', '.join(unknown)}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One scenario pack. `workers` maps the name of a worker to the full name of its module."""
+    """One scenario pack. `workers` maps the name of a worker to the full name of its module; see `Manifest`."""
 
     name: str
     title: str
     summary: str
     template_folder: Path
     workers: dict[str, str]
+    services: dict[str, str]
+    requires: list[str]
 
 
 def discover() -> list[Pack]:
@@ -77,7 +91,15 @@ def read_pack(module: str, folder: Path) -> Pack:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise PackError(f"{path}: {_words(error)}") from error
     workers = {name: _absolute(module, target) for name, target in manifest.workers.items()}
-    return Pack(manifest.name, manifest.title, manifest.summary.strip(), folder / manifest.templates, workers)
+    return Pack(
+        name=manifest.name,
+        title=manifest.title,
+        summary=manifest.summary.strip(),
+        template_folder=folder / manifest.templates,
+        workers=workers,
+        services=manifest.services,
+        requires=manifest.requires,
+    )
 
 
 def _absolute(module: str, target: str) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 
 from . import logs
@@ -54,5 +53,4 @@ def load(target: str) -> list[Worker]:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, "")
     main()

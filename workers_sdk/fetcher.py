@@ -1,5 +1,6 @@
 """Reads the queues of one partition: read, decode, admit, claim, start."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from .seams import Patience
 from .shift import Shift
 
 BLOCK_MS: Final = 1_000
-"""How long a read waits; a stop takes up to that long. A read is never cut short: its reply would be lost."""
+"""How long a read waits. It is never cancelled, since its reply would be lost: a stop asks Redis to end it (`wake`)."""
 MISSED_COUNT: Final = 1_000
 
 Start = Callable[[Delivery, Mapping[str, Reference]], None]
@@ -24,7 +25,7 @@ class Fetcher:
     """Fetches for all services of a worker from one partition, never more than there are free seats.
 
     Args:
-        reading: a link for blocking reads.
+        reading: a link of its own, with one connection, for blocking reads.
         start: takes a claimed delivery and what it refers to; a seat was taken for it.
     """
 
@@ -35,8 +36,9 @@ class Fetcher:
         self._start = start
         self._streams = {at.queue(service): service for service in shift.services}
         self._patience = Patience(shift.seams, f"fetcher-{at.index}")
-        self._grouped = False
+        self._ready = False
         self._missed = False
+        self._client_id = 0
         self._log = structlog.get_logger("workers_sdk")
 
     async def run(self) -> None:
@@ -46,15 +48,21 @@ class Fetcher:
             if not self._shift.stop.is_set():
                 await self.step()
 
+    async def wake(self) -> None:
+        """End a read that waits. Where Redis does not let us, it ends by itself."""
+        with contextlib.suppress(Unavailable, Refused):
+            await self._shift.wire.link.execute("CLIENT", "UNBLOCK", self._client_id)
+
     async def step(self) -> None:
         """Wait for entries and start them, or hand back what there is no seat for. Waits out an outage."""
         try:
             reply = await self._read()
         except Refused as error:
             # NOGROUP, UNBLOCKED: stream or group were deleted under the reader (FLUSHALL, a restart without AOF).
-            self._grouped = False
+            self._ready = False
             await self._patience.failed(error)
         except Unavailable as error:
+            self._ready = False
             self._missed = True
             await self._patience.failed(error)
         else:
@@ -62,8 +70,10 @@ class Fetcher:
             await self._admit(await self._decode(reply))
 
     async def _read(self) -> list[Any]:
-        if not self._grouped:
+        if not self._ready:
             await self._make_groups()
+            self._client_id = await self._reading.execute("CLIENT", "ID")
+            self._ready = True
         if self._missed:
             # A reply that was lost on its way left entries pending for us that we never saw.
             self._missed = False
@@ -89,7 +99,6 @@ class Fetcher:
             except Refused as error:
                 if error.code != "BUSYGROUP":
                     raise
-        self._grouped = True
 
     async def _decode(self, reply: list[Any]) -> list[Delivery]:
         """New deliveries, held from here on. A deleted entry comes without fields; there is nothing to do about it."""

@@ -31,7 +31,7 @@ class LeaseKeeper:
     """
 
     def __init__(
-        self, shift: Shift, connect: Callable[[], Link], scripts: Scripts, lost: Callable[[Delivery], None]
+        self, shift: Shift, connect: Callable[[], Link], scripts: Scripts, lost: Callable[[Delivery], object]
     ) -> None:
         self._shift = shift
         self._connect = connect

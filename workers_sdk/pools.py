@@ -110,6 +110,10 @@ async def perform_async(function: Callable[..., Any], arguments: dict[str, Any])
 def _live_with_parent() -> None:
     """In a child: Ctrl-C is the parent's business, and when the parent is gone, however it went, so are we."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)

@@ -56,7 +56,7 @@ class Progress:
         for at in {delivery.at for delivery in newest}:
             reports = [(delivery, *said) for delivery, said in newest.items() if delivery.at == at]
             try:
-                await self._shift.wire.report(at, reports)
+                await self._shift.wire.progress(at, reports)
             except (Unavailable, Refused) as error:
                 await self._patience.failed(error)
             else:

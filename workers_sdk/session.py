@@ -1,6 +1,7 @@
 """One working session of a worker: start the loops, wait for the stop, drain."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -73,7 +74,7 @@ class Session:
         Raises:
             ExceptionGroup: a bug ended a loop.
         """
-        reading = self._options.connect(block_ms=BLOCK_MS, connections=self._shift.partitions.count)
+        links = [self._options.connect(block_ms=BLOCK_MS, connections=1) for _ in self._shift.partitions]
         try:
             async with asyncio.TaskGroup() as group:
                 runner = Runner(
@@ -84,28 +85,29 @@ class Session:
                     self._progress,
                     self._options.artifacts,
                 )
-                await self._work(group, runner, reading)
+                await self._work(group, runner, links)
         finally:
-            await reading.close()
             runner.pools.close()
+            for link in links:
+                await link.close()
         self._log.info("worker_stopped", still_running=runner.pools.busy)
         return runner.pools.busy
 
-    async def _work(self, group: asyncio.TaskGroup, runner: Runner, reading: Link) -> None:
+    async def _work(self, group: asyncio.TaskGroup, runner: Runner, links: Sequence[Link]) -> None:
+        fetchers = [
+            Fetcher(self._shift, link, at, runner.start)
+            for link, at in zip(links, self._shift.partitions, strict=True)
+        ]
         keeper = group.create_task(self._keep_leases(runner), name="lease-keeper")
         finisher = group.create_task(self._finisher.run(), name="finisher")
         progress = group.create_task(self._progress.run(), name="progress")
-        fetchers = [
-            group.create_task(
-                Fetcher(self._shift, reading, at, runner.start).run(), name=f"fetcher-{at.index}"
-            )
-            for at in self._shift.partitions
-        ]
+        fetching = [group.create_task(fetcher.run(), name="fetcher") for fetcher in fetchers]
         self._log.info("worker_started", services=self._options.services, tasks=self._handlers.names())
         await self._shift.stop.wait()
         self._shift.seats.close()
         self._log.info("worker_draining", held=len(self._shift.held.all()))
-        await asyncio.wait(fetchers)
+        await asyncio.gather(*(fetcher.wake() for fetcher in fetchers))
+        await asyncio.wait(fetching)
         await self._drain(runner)
         await self._report_the_rest(finisher)
         await self._hand_back_the_rest()

@@ -9,7 +9,6 @@ from .held import Delivery
 from .outcome import Outcome
 from .protocol.keys import GROUP_WORKERS, Partition
 from .protocol.link import Argument, Link
-from .protocol.messages import EventKind, TaskEvent
 from .protocol.scripts import Scripts
 
 MAX_REFERENCES: Final = 1_000
@@ -77,19 +76,16 @@ class Wire:
         answers = await self._scripts.call(self.link, "finish", values, rest)
         return [answer == b"OK" for answer in answers]
 
-    async def report(self, at: Partition, progress: Iterable[tuple[Delivery, float, str]]) -> None:
+    async def progress(self, at: Partition, reports: Iterable[tuple[Delivery, float, str]]) -> None:
         """Tell how far deliveries are, in percent with a message."""
         rest: list[Argument] = []
-        for delivery, percent, message in progress:
-            task_id, token = delivery.entry.task_id, delivery.entry.token
-            fields = {"progress": f"{percent:g}", "message": message}
-            event = TaskEvent(task_id, EventKind.PROGRESS, token, fields).encode()
-            rest += (task_id, token, len(event), *event)
-        await self._scripts.call(self.link, "report", {"events": at.task_events, "prefix": at.prefix}, rest)
+        for delivery, percent, message in reports:
+            rest += (delivery.entry.task_id, delivery.entry.token, f"{percent:g}", message)
+        await self._scripts.call(self.link, "progress", {"home": at.task_events, "prefix": at.prefix}, rest)
 
     async def quarantine(self, at: Partition, service: str, entry_id: str, reason: str) -> None:
         """Set an entry aside that cannot be used."""
-        values = {
+        values: dict[str, Argument] = {
             "stream": at.queue(service),
             "quarantine": at.quarantine,
             "group": GROUP_WORKERS,

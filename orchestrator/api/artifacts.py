@@ -38,11 +38,11 @@ async def get_task_result(task_id: str, request: Request, needs: Needs) -> Respo
     task = await existing_task(task_id, request, needs)
     if not task.result_ref:
         raise Problem("no_artifact", "The task has no artifact.", extra={"current_status": task.status.value})
-    path = needs.artifacts.path_of(task.result_ref)
-    if path is None:
+    paths = needs.artifacts.paths_of(task.result_ref)
+    if not paths:
         detail = "`result_ref` points outside the artifact store of this server."
         raise Problem("artifact_elsewhere", detail, extra={"result_ref": task.result_ref})
-    return await _download(path, request, needs)
+    return await _download(paths, request, needs)
 
 
 @router.get(
@@ -55,13 +55,11 @@ async def get_task_result(task_id: str, request: Request, needs: Needs) -> Respo
 @router.head("/artifacts/{path:path}", include_in_schema=False)
 async def get_artifact(path: str, request: Request, needs: Needs) -> Response:
     """Give the bytes at `<scenario_id>/<task_id>/<attempt>/<name>`."""
-    return await _download(path, request, needs)
+    return await _download([path], request, needs)
 
 
-async def _download(path: str, request: Request, needs: Services) -> Response:
-    stored = await needs.artifacts.find(path)
-    if stored is None:
-        raise not_found()
+async def _download(paths: list[str], request: Request, needs: Services) -> Response:
+    stored = await _first(paths, needs)
     headers = headers_of(stored)
     if stored.etag and request.headers.get("if-none-match") in (stored.etag, "*"):
         return Response(status_code=304, headers=headers)
@@ -70,6 +68,13 @@ async def _download(path: str, request: Request, needs: Services) -> Response:
     if span:
         headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{stored.size}"
     return _body(request, needs, stored, span or Span(0, stored.size), status, headers)
+
+
+async def _first(paths: list[str], needs: Services) -> Stored:
+    for path in paths:
+        if stored := await needs.artifacts.find(path):
+            return stored
+    raise not_found()
 
 
 def _body(

@@ -49,13 +49,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     for operations in document["paths"].values():
         for operation in operations.values():
-            _as_problems(operation["responses"])
+            operation["responses"] = _as_problems(operation["responses"])
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
     return document
 
 
-def _as_problems(responses: dict[str, Any]) -> None:
-    """FastAPI documents every model as application/json."""
-    for response in responses.values():
+def _as_problems(responses: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI documents every model as application/json, and an error of its own form wherever there is a parameter."""
+    result = {}
+    for status, response in responses.items():
         content = response.get("content", {})
-        if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/ProblemOut"):
+        schema = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+        if schema.endswith("/ProblemOut"):
             response["content"] = {MEDIA_TYPE: content["application/json"]}
+        if not schema.endswith("/HTTPValidationError"):
+            result[status] = response
+    return result

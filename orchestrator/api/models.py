@@ -160,7 +160,7 @@ class ScenarioItem(BaseModel):
     updated_at: str
     finished_at: str | None = None
     variables: dict[str, Json]
-    warnings: list[Json]
+    warnings: list[WarningOut]
     error: Json = Field(default=None, description="Why it failed.")
     links: SelfLink
 

@@ -91,6 +91,7 @@ def everything(settings: Settings, packs: Sequence[Pack], say: Say) -> Iterator[
     Raises:
         CommandError: something did not start; the message has the end of its log.
     """
+    say("starting Redis, the API, one orchestrator and the workers")
     with ExitStack() as stack:
         redis_url = settings.redis_url
         if "redis_url" not in settings.model_fields_set:

@@ -1,14 +1,11 @@
 """Commands about templates; they need no server."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console, RenderableType
 
 from orchestrator.api.app import template_registry
 from orchestrator.api.models import GenerateIn
@@ -29,6 +26,7 @@ from workers_sdk.protocol.keys import scenario_id_from
 from .client import ApiClient
 from .exits import CommandError, Exit
 from .options import Api, Description, Output, Slides, Variables, settings_of
+from .output import show
 from .plan_view import plan_view
 from .request import body_of
 from .view import templates_table
@@ -56,7 +54,7 @@ def plan(
     else:
         with _said_in_words():
             planned = _planned(_template(template), body)
-    _show(planned, plan_view(planned), output)
+    show(planned, plan_view(planned), output)
     return Exit.OK
 
 
@@ -70,13 +68,13 @@ def templates(*, api: Api = None, output: Output = "text") -> int:
         items = [
             {"name": one.name, "variables": dict(one.variables), "hash": one.hash} for one in known.all()
         ]
-    _show(items, templates_table(items), output)
+    show(items, templates_table(items), output)
     return Exit.OK
 
 
 def schema() -> int:
     """Print the JSON Schema of the template format, for editors."""
-    Console().out(json.dumps(json_schema(), indent=2), highlight=False)
+    show(json_schema(), "", "json")
     return Exit.OK
 
 
@@ -114,11 +112,3 @@ def _planned(template: Template, body: dict[str, Any]) -> Any:
     )
     warnings += [warning_out(problem) for problem in scenario.warnings]
     return plan_out(scenario, warnings).model_dump(mode="json")
-
-
-def _show(value: Any, view: RenderableType, output: str) -> None:
-    console = Console()
-    if output == "json":
-        console.out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)
-    else:
-        console.print(view)

@@ -1,6 +1,5 @@
 """Commands that ask an API, here or elsewhere."""
 
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from .client import ApiClient
 from .exits import Exit
 from .follow import FINAL, follow
 from .options import Api, Description, Output, Slides, Timeout, Variables, api_url
+from .output import show
 from .request import body_of
 from .view import scenario_view, scenarios_table, task_table
 
@@ -44,7 +44,7 @@ def submit(
         if watch:
             return _watched(client, accepted["scenario_id"], timeout, output)
     text = f"{accepted['scenario_id']}  {accepted['name']}, {accepted['total']} tasks"
-    _show(accepted, Text(text), output)
+    show(accepted, Text(text), output)
     return Exit.OK
 
 
@@ -62,7 +62,7 @@ def scenario(
         if watch:
             return _watched(client, scenario_id, timeout, output)
         found = client.scenario(scenario_id)
-    _show(found, scenario_view(found, elapsed_s=_age(found), rows=1000), output)
+    show(found, scenario_view(found, elapsed_s=_age(found), rows=1000), output)
     return _code(found)
 
 
@@ -85,7 +85,7 @@ def scenarios(
     """
     with ApiClient(api_url(api)) as client:
         page = client.scenarios(status=status, name=name, limit=limit, cursor=cursor)
-    _show(page, scenarios_table(page["items"]), output)
+    show(page, scenarios_table(page["items"]), output)
     if page["next_cursor"] and output == "text":
         Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)
     return Exit.OK
@@ -95,23 +95,15 @@ def task(task_id: str, /, *, api: Api = None, output: Output = "text") -> int:
     """Show all that is known of one task."""
     with ApiClient(api_url(api)) as client:
         found = client.task(task_id)
-    _show(found, task_table(found), output)
+    show(found, task_table(found), output)
     return Exit.OK
 
 
 def _watched(client: ApiClient, scenario_id: str, timeout: float | None, output: str) -> int:
     found = follow(client, scenario_id, Console(stderr=True), timeout_s=timeout)
     text = Text.assemble(f"{found['status']} ", (found.get("result_ref") or "", "bold"))
-    _show(found, text, output)
+    show(found, text, output)
     return _code(found)
-
-
-def _show(value: Any, view: Any, output: str) -> None:
-    console = Console()
-    if output == "json":
-        console.out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)
-    else:
-        console.print(view, soft_wrap=not console.is_terminal)
 
 
 def _code(found: Any) -> Exit:

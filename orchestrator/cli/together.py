@@ -39,11 +39,12 @@ def demo(
 ) -> int:
     """Start everything, make one video, show where it is, stop everything."""
     console = Console(stderr=True)
+    say = _say(console)
     settings = settings_of(port=port, redis_url=redis)
     look(HOME, VIDEO)
     started = time.monotonic()
-    with ends_on_signals(), everything(settings, [_pack(PACK)], _say(console)) as running:
-        console.print(Text(f"running: API {running.api_url}, Redis {_place(running.redis_url)}", style="dim"))
+    with ends_on_signals(), everything(settings, [_pack(PACK)], say) as running:
+        say(f"running: API {running.api_url}, Redis {_place(running.redis_url)}")
         with ApiClient(running.api_url) as client:
             accepted = client.generate(body_of(SCENARIO, description, slides, var))
             found = follow(

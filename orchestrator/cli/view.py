@@ -113,11 +113,12 @@ def _note(task: Json) -> RenderableType:
     """What a task is about right now: why it failed, how far it is, or what it waits for."""
     if task.get("error"):
         return Text(reason_of(task["error"]), style="red")
-    if task["status"] == "processing" and task.get("progress") is not None:
-        return Text(f"{task['progress']:.0f} % {task.get('message') or ''}".rstrip(), style="yellow")
+    if task["status"] == "processing":
+        percent = "" if task.get("progress") is None else f"{task['progress']:.0f} %"
+        return Text(f"{percent} {task.get('message') or ''}".strip(), style="yellow")
     if task["status"] == "pending" and task["queue"]:
         return Text(f"waits for {task['queue']}", style="dim")
-    return Text(task.get("message") or "", style="dim")
+    return Text("")
 
 
 def _most_important(tasks: Sequence[Json], rows: int) -> list[Json]:

@@ -29,7 +29,7 @@ _FROM_JINJA: Final = {"type": "string", "pattern": r"\{\{.*\}\}|^[0-9]+$"}
 
 
 def _service(text: str) -> str:
-    if not is_service(text):
+    if not is_service(text) or not text.isprintable():
         raise PydanticCustomError(
             "bad_service", "a service is named by [a-z0-9][a-z0-9_.-], at most 64 characters"
         )
@@ -94,8 +94,12 @@ class TaskForm(BaseModel):
     created_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
     updated_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
     result_ref: str | None = Field(None, description="Boilerplate: the worker fills it.")
-    consumers: Names = Field(default=[], description="Tasks that wait for this one, by local id or by name.")
-    needs: Names = Field(default=[], description="Tasks that this one waits for, by local id or by name.")
+    consumers: Names = Field(
+        default_factory=list, description="Tasks that wait for this one, by local id or by name."
+    )
+    needs: Names = Field(
+        default_factory=list, description="Tasks that this one waits for, by local id or by name."
+    )
     count: Count | None = None
     prompt: str | None = Field(None, description="Text for the worker.")
     params: dict[str, Any] | None = Field(None, description="Parameters for the worker; any JSON.")

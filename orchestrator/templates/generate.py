@@ -15,12 +15,13 @@ from orchestrator.templates.shape import Shape, shape_of
 from orchestrator.templates.source import explain, prefix_absent_from, render
 from orchestrator.templates.state import Rendering
 from orchestrator.templates.template import Template
+from orchestrator.templates.tree import Json, Map, Tree, substitute
 from orchestrator.templates.variables import effective
-from orchestrator.templates.yamlload import Json, Map, Tree, parse, substitute
+from orchestrator.templates.yamlload import parse
 from workers_sdk.protocol.keys import short_uuid
 
 _DEFAULTS: Final = Limits()
-_SHAPES: Final[Cache[Shape]] = Cache(8 * 1024 * 1024)
+_SHAPES: Final[Cache[Shape]] = Cache(4 * 1024 * 1024)
 """Parsed texts by template and text; a text weighs its length."""
 
 
@@ -117,7 +118,7 @@ def _plan(template: Template, text: str, values: dict[str, Json], state: Renderi
     plan: Plan | None = shape.plans.get(key)
     if plan is None:
         plan = _new_plan(template, shape, text, values, state)
-        shape.plans.put(key, plan)
+        shape.plans.put(key, plan, len(plan.tasks) + 100)
     return plan
 
 

@@ -5,12 +5,14 @@ They are read from the text itself, so they stand there literally, without Jinja
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from orchestrator.templates.problems import Finding, Path, mark_of, place_of
 from orchestrator.templates.sandbox import GLOBALS
 from orchestrator.templates.state import PREFIX
-from orchestrator.templates.yamlload import Json, Map, parse
+from orchestrator.templates.tree import Json, Map
+from orchestrator.templates.yamlload import parse
 
 _COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 _TOP_KEY: Final = re.compile(
@@ -57,7 +59,7 @@ def _sections(text: str) -> dict[str, tuple[int, str]]:
     sections: dict[str, tuple[int, str]] = {}
     lines = text.split("\n")
     starts = [number for number, line in enumerate(lines) if _BREAK.match(line)]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         key = _TOP_KEY.match(lines[start])
         if key is not None:
             sections.setdefault(key[2], (start, "\n".join(lines[start:end])))

@@ -13,7 +13,7 @@ from typing import Any, Final
 from orchestrator.templates.problems import Finding, TemplateProblem, dotted, place_of
 from orchestrator.templates.source import Source, render
 from orchestrator.templates.state import END, LINE_END, PREFIX, Rendering
-from orchestrator.templates.yamlload import Tree, mark_at
+from orchestrator.templates.tree import Tree, mark_at
 
 _OUTPUT_END: Final = re.compile(r"-?\}\}")
 _INDEX: Final = re.compile(r"\[[0-9]+\]")
@@ -45,7 +45,9 @@ class Locator:
             if first.setdefault(key, problem) is not problem:
                 more[key] += 1
         told = [
-            replace(problem, message=f"{problem.message}; and {more[key]} more like it") if more[key] else problem
+            replace(problem, message=f"{problem.message}; and {more[key]} more like it")
+            if more[key]
+            else problem
             for key, problem in first.items()
         ]
         return sorted(told, key=lambda problem: (problem.line, problem.column))

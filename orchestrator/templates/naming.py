@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.problems import Finding, did_you_mean
 from orchestrator.templates.shape import LocalId
-from orchestrator.templates.yamlload import Json
+from orchestrator.templates.tree import Json
 
 
 @dataclass(frozen=True, slots=True, eq=False)

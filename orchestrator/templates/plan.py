@@ -3,22 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.templates.checks import cycles, queue_mismatches
 from orchestrator.templates.document import RESERVED, check_form
 from orchestrator.templates.graph import Graph, TooManyEdges
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.naming import Form, Names
 from orchestrator.templates.problems import Finding, Path, TemplateProblem, shown
 from orchestrator.templates.references import link, targets_of
-from orchestrator.templates.shape import TASK_OWN, TOP_VALUE, Shape, is_reference, resolved, stand_in, use_of
+from orchestrator.templates.shape import TASK_OWN, TASK_VALUE, TOP_VALUE, Shape, resolved, stand_in
 from orchestrator.templates.state import Rendering
-from orchestrator.templates.yamlload import Items, Json, Map, Tree, has_tokens
+from orchestrator.templates.tree import Items, Json, Map, Tree, has_tokens, substitute
 
 _LISTS = ("consumers", "needs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filling:
-    """Template fields of a task: `base` has all of them in order; `open` are those that values or ids go into."""
+    """Template fields of a task: `base` has all of them in order; `open` are those that values or ids go into, None in `base`."""
 
     base: dict[str, Json]
     open: tuple[tuple[str, Tree], ...]
@@ -113,13 +114,10 @@ class _Planner:
                     ("tasks", number, name),
                     "rename it",
                 )
-            structural = use_of(name) == "value" and not is_reference(name)
-            path: Path = ("tasks", number, name)
-            fields[name] = (
-                resolved(value, self._state, path, self._findings)
-                if structural
-                else stand_in(value, self._state)
-            )
+            if name in TASK_VALUE:
+                fields[name] = resolved(value, self._state, ("tasks", number, name), self._findings)
+            else:
+                fields[name] = stand_in(value, self._state)
         return fields
 
     def _check_own(self, top: dict[str, Any], forms: list[Json]) -> None:
@@ -152,8 +150,8 @@ class _Planner:
             self._add("too_many_edges", f"the graph has more than {self._limits.edges} edges", ("tasks",))
             return Draft(None, self._findings)
         heights, order = graph.heights()
-        self._check_cycles(names, graph, order)
-        self._check_queues(forms, graph)
+        self._findings += cycles(names, graph, order)
+        self._findings += queue_mismatches(forms, graph)
         if any(finding.severity == "error" for finding in self._findings):
             return Draft(None, self._findings)
         return Draft(_assemble(top, forms, fillings, names, graph, heights), self._findings)
@@ -161,23 +159,23 @@ class _Planner:
     def _wire(self, form: Form, names: Names, graph: Graph) -> Filling:
         """Add the edges that a task names, and make what its fields will be filled from."""
         task = self._tree["tasks"][form.number]
-        before: dict[int, None] = {}
-        after: dict[int, None] = {}
-        for field_name, found in zip(_LISTS, (after, before), strict=True):
-            words = form.fields.get(field_name)
-            path: Path = ("tasks", form.number, field_name)
-            found.update(dict.fromkeys(targets_of(words, names, path, self._findings)))
+        after, before = (
+            targets_of(form.fields.get(said), names, ("tasks", form.number, said), self._findings)
+            for said in _LISTS
+        )
         base: dict[str, Json] = {}
         opened: list[tuple[str, Tree]] = []
         for name, value in task.items():
             if name in TASK_OWN or name in _LISTS:
                 continue
             linked = link(value, name, ("tasks", form.number, name), self._state, names, self._findings)
-            before.update(dict.fromkeys(linked.targets))
-            base[name] = value
-            if linked.targets or has_tokens(linked.tree):
+            before += linked.targets
+            if linked.tree is not value or has_tokens(value):
                 opened.append((name, linked.tree))
-        self._connect(form, list(before), list(after), graph)
+                base[name] = None
+            else:
+                base[name] = substitute(value, [])
+        self._connect(form, before, after, graph)
         return Filling(base, tuple(opened), len(form.copies))
 
     def _connect(self, form: Form, before: list[int], after: list[int], graph: Graph) -> None:
@@ -189,35 +187,6 @@ class _Planner:
             graph.add(task, after)
         for task in before:
             graph.add(task, form.copies)
-
-    def _check_cycles(self, names: Names, graph: Graph, order: list[int]) -> None:
-        if len(order) == len(names.tasks):
-            return
-        for cycle in graph.cycles(order):
-            keys = [names.tasks[task].key for task in cycle]
-            shown_keys = (
-                keys if len(keys) <= 12 else [*keys[:6], f"... {len(keys) - 11} more ...", *keys[-5:]]
-            )
-            path: Path = ("tasks", names.tasks[cycle[0]].form.number)
-            message = " -> ".join([*shown_keys, keys[0]])
-            self._add("cycle", f"tasks wait for each other: {message}", path, "take one of these edges away")
-
-    def _check_queues(self, forms: list[Form], graph: Graph) -> None:
-        for form in forms:
-            declared = form.fields.get("queue")
-            if declared is None:
-                continue
-            real = next(
-                (graph.indegree[task] for task in form.copies if str(graph.indegree[task]) != str(declared)),
-                None,
-            )
-            if real is not None:
-                message = f"queue is {shown(declared)}, but {form.name} waits for {real} task{'s' if real != 1 else ''}"
-                path: Path = ("tasks", form.number, "queue")
-                hint = "the graph decides; leave `queue` out"
-                self._findings.append(
-                    Finding("queue_mismatch", message, path=path, hint=hint, severity="warning")
-                )
 
 
 def _form(number: int, fields: Json) -> Form | None:

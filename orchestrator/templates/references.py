@@ -9,7 +9,7 @@ from orchestrator.templates.naming import Names
 from orchestrator.templates.problems import Finding, Path
 from orchestrator.templates.shape import LocalId, is_composed, is_reference, with_local_ids
 from orchestrator.templates.state import Rendering
-from orchestrator.templates.yamlload import Items, Json, Slot, Text, Tree, substitute
+from orchestrator.templates.tree import Items, Json, Slot, Text, Tree, substitute
 
 _Word = tuple[Json, tuple[Tree], int | None]
 """What stands there, its tree, its place in the list if it is one."""
@@ -49,7 +49,8 @@ def targets_of(words: Json, names: Names, path: Path, findings: list[Finding]) -
                 )
             )
         targets += found or ()
-    _warn_of_twice([word for word in listed if isinstance(word, str)], path, findings)
+    if len(listed) > 1:
+        _warn_of_twice([word for word in listed if isinstance(word, str)], path, findings)
     return targets
 
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+import orjson
 from jinja2 import StrictUndefined, Undefined, pass_context
 from jinja2.filters import FILTERS as DEFAULT_FILTERS
 from jinja2.runtime import Context, LoopContext, Macro
@@ -99,6 +100,10 @@ def _replace(text: object, old: str, new: str, count: int = -1) -> str:
     return whole.replace(old, new, -1 if count is None else count)
 
 
+def _tojson(value: object) -> str:
+    return orjson.dumps(CURRENT.get().plain(value)).decode()
+
+
 def _round(value: float, precision: int = 0) -> float:
     return round(value, max(-15, min(15, precision)))
 
@@ -133,9 +138,10 @@ _OWN_FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "join": _join,
     "replace": _replace,
     "round": _round,
+    "tojson": _tojson,
     "sum": _sum,
 }
-_TEXT_METHODS: Final[dict[str, Callable[..., Any]]] = {
+_TEXTMETHODS: Final[dict[str, Callable[..., Any]]] = {
     name: getattr(str, name)
     for name in (
         "capitalize", "count", "endswith", "find", "isalnum", "isalpha", "isdigit", "islower", "isspace", "isupper", "lower", "lstrip",
@@ -143,8 +149,8 @@ _TEXT_METHODS: Final[dict[str, Callable[..., Any]]] = {
         "strip", "title", "upper",
     )
 } | {"join": lambda between, items: _join(items, between), "replace": _replace}  # fmt: skip
-_METHODS: Final[dict[type, dict[str, Callable[..., Any]]]] = {
-    str: {name: _paid(method) for name, method in _TEXT_METHODS.items()},
+METHODS: Final[dict[type, dict[str, Callable[..., Any]]]] = {
+    str: {name: _paid(method) for name, method in _TEXTMETHODS.items()},
     dict: {name: getattr(dict, name) for name in ("get", "items", "keys", "values")},
     list: {name: getattr(list, name) for name in ("count", "index")},
 }
@@ -192,7 +198,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         }
         self.tests = {name: DEFAULT_TESTS[name] for name in _TESTS}
         self.globals = dict(GLOBALS)
-        self.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call one of ours, a method of ours, or a macro; nothing else is callable."""
@@ -209,7 +214,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`: a method of the allow-list, a key of a mapping, a field of a loop or namespace."""
-        method = _METHODS.get(type(obj), {}).get(attribute)
+        method = METHODS.get(type(obj), {}).get(attribute)
         if method is not None:
             return functools.partial(method, obj)
         if isinstance(obj, dict):
@@ -224,9 +229,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if not isinstance(obj, (dict, list, tuple, str, range)):
             return self.undefined(obj=obj, name=argument)
         try:
-            return obj[argument]
+            found = obj[argument]
         except (LookupError, TypeError):
             return self.undefined(obj=obj, name=argument)
+        if isinstance(argument, slice):
+            CURRENT.get().charge(len(found), items=not isinstance(found, str))
+        return found
 
     def _of_namespace(self, obj: Namespace, attribute: str) -> Any:
         try:

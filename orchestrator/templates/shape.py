@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from orchestrator.templates.cache import Cache
 from orchestrator.templates.problems import Finding, Path
 from orchestrator.templates.state import Rendering, to_text
-from orchestrator.templates.yamlload import Items, Json, Map, Slot, Text, Tree, substitute
+from orchestrator.templates.tree import Items, Json, Map, Slot, Text, Tree, substitute
 
 Use = Literal["value", "ids", "kind"]
 """How a token's value matters: whole, only if `SHORT_UUID` made it, or only its type."""
@@ -47,12 +47,13 @@ def use_of(field_name: str) -> Use:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """A parsed text. `inputs` are the tokens whose values shape the graph; `plans` keeps the graphs by `key`."""
+    """A parsed text. `inputs` are the tokens whose values shape the graph; `plans` keeps the
+    graphs by `key`; a graph weighs its tasks and 100 more."""
 
     tree: Tree
     findings: list[Finding]
     inputs: tuple[tuple[int, Use], ...]
-    plans: Cache[Any] = field(default_factory=lambda: Cache(32))
+    plans: Cache[Any] = field(default_factory=lambda: Cache(20_000))
 
     def key(self, state: Rendering) -> tuple[Json, ...]:
         """The values that shape the graph, in a form that tells 1 from True from 1.0, and needs no scenario id."""

@@ -49,7 +49,7 @@ def compile_source(text: str, known: frozenset[str]) -> Source:
     lines = tuple(text.split("\n"))
     try:
         tree = ENVIRONMENT.parse(text)
-        findings = [*_check(tree, lines), *_unknown_names(tree, known, lines)]
+        findings = list(_check(tree, lines)) or list(_unknown_names(tree, known, lines))
         if findings:
             raise BadSource(findings)
         return Source(
@@ -107,9 +107,9 @@ def _line_of(trace: TracebackType | None, source: Source) -> int:
     return line
 
 
-def _first_tag(lines: tuple[str, ...], line: int) -> int:
+def _first_tag(lines: tuple[str, ...], line: int | None) -> int:
     """Mark of the first tag on a line (from 1); -1 for no line."""
-    if not 1 <= line <= len(lines):
+    if line is None or not 1 <= line <= len(lines):
         return -1
     columns = [column for tag in ("{{", "{%") if (column := lines[line - 1].find(tag)) >= 0]
     return mark_of(line - 1, min(columns, default=0))
@@ -117,31 +117,33 @@ def _first_tag(lines: tuple[str, ...], line: int) -> int:
 
 def _check(tree: nodes.Template, lines: tuple[str, ...]) -> Iterator[Finding]:
     for node in tree.find_all(nodes.Node):
-        mark = _first_tag(lines, node.lineno)
-        word = _FORBIDDEN.get(type(node))
-        if word is not None or (isinstance(node, nodes.For) and node.recursive):
-            yield Finding(
-                "not_allowed", f"{{% {word or 'for ... recursive'} %}} is not part of this format", mark
-            )
-        elif isinstance(node, (nodes.Filter, nodes.Test)):
-            yield from _check_word(node, mark)
-        elif isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
-            yield Finding("not_allowed", f"the attribute {node.attr!r} is not given to templates", mark)
-        elif _rebinds(node):
-            yield Finding(
-                "not_allowed", "a name that templates already have cannot be given another meaning", mark
-            )
-        elif isinstance(node, (nodes.Const, nodes.TemplateData)) and not _is_unicode(node):
-            yield Finding("bad_text", "a text holds half of a surrogate pair", mark)
+        wrong = _wrong_with(node)
+        if wrong is not None:
+            yield Finding(wrong[0], wrong[1], _first_tag(lines, node.lineno), hint=wrong[2])
 
 
-def _check_word(node: nodes.Filter | nodes.Test, mark: int) -> Iterator[Finding]:
+def _wrong_with(node: nodes.Node) -> tuple[str, str, str] | None:
+    """Code, message and hint for a node that templates may not have."""
+    word = _FORBIDDEN.get(type(node))
+    if word is not None or (isinstance(node, nodes.For) and node.recursive):
+        return "not_allowed", f"{{% {word or 'for ... recursive'} %}} is not part of this format", ""
+    if isinstance(node, (nodes.Filter, nodes.Test)):
+        return _unknown_word(node)
+    if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
+        return "not_allowed", f"the attribute {node.attr!r} is not given to templates", ""
+    if _rebinds(node):
+        return "not_allowed", "a name that templates already have cannot be given another meaning", ""
+    if isinstance(node, (nodes.Const, nodes.TemplateData)) and not _is_unicode(node):
+        return "bad_text", "a text holds half of a surrogate pair", ""
+    return None
+
+
+def _unknown_word(node: nodes.Filter | nodes.Test) -> tuple[str, str, str] | None:
     kind = "filter" if isinstance(node, nodes.Filter) else "test"
     known = ENVIRONMENT.filters if kind == "filter" else ENVIRONMENT.tests
-    if node.name not in known:
-        yield Finding(
-            f"unknown_{kind}", f"there is no {kind} {node.name!r}", mark, hint=did_you_mean(node.name, known)
-        )
+    if node.name in known:
+        return None
+    return f"unknown_{kind}", f"there is no {kind} {node.name!r}", did_you_mean(node.name, known)
 
 
 def _rebinds(node: nodes.Node) -> bool:

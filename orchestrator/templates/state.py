@@ -91,7 +91,8 @@ class Rendering:
             if known is not None:
                 return known
             if value in self.names:
-                known = self._tokens[value] = f"{self.prefix}{self._keep(value)}{END}"
+                self.values.append(value)
+                known = self._tokens[value] = f"{self.prefix}{len(self.values) - 1}{END}"
                 return known
             self._room -= len(value)
         elif value is not None and type(value) is not bool:
@@ -100,7 +101,8 @@ class Rendering:
             raise Refused(
                 "output_too_large", f"the values are longer than {self.limits.max_output} characters"
             )
-        return f"{self.prefix}{self._keep(value)}{END}"
+        self.values.append(value)
+        return f"{self.prefix}{len(self.values) - 1}{END}"
 
     def expand(self, text: str) -> str:
         """Replace the tokens of a text by the texts of their values; drop line marks."""
@@ -132,10 +134,6 @@ class Rendering:
     def plain(self, value: object) -> Json:
         """Copy of a value as JSON has it. Raises Refused for what JSON cannot say."""
         return self._plain(value, self.limits.max_depth)
-
-    def _keep(self, value: Json) -> int:
-        self.values.append(value)
-        return len(self.values) - 1
 
     def _plain(self, value: object, depth: int) -> Json:
         """Copy of a value as JSON has it; pays for its texts."""

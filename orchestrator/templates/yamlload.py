@@ -1,8 +1,4 @@
-"""YAML as this format has it: JSON types, no anchors, no tags, no duplicate keys, every value with its place.
-
-Where the text holds tokens, the tree holds `Slot` (a plain scalar that is one token: the value itself goes in) and
-`Text` (a quoted or mixed scalar: texts go in).
-"""
+"""YAML as this format has it: JSON types, no anchors, no tags, no duplicate keys, every value with its place."""
 
 import math
 import re
@@ -13,12 +9,9 @@ import yaml
 from yaml import events
 from yaml._yaml import CParser
 
-from orchestrator.templates.problems import Finding, Path, mark_of, place_of
-from orchestrator.templates.state import END, MAX_INT, to_text
-
-Json = Any
-Tree = Any
-"""Slot, Text, Map, Items, or a JSON scalar."""
+from orchestrator.templates.problems import Finding, mark_of
+from orchestrator.templates.state import END, MAX_INT
+from orchestrator.templates.tree import Items, Json, Map, Slot, Text, Tree
 
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT: Final = re.compile(
@@ -36,38 +29,6 @@ _NOTHING: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """Stands for the value of token `number`."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Text with the values of tokens in it: literal parts and token numbers, in order."""
-
-    parts: tuple[str | int, ...]
-
-
-class Map(dict[str, Tree]):
-    """A mapping; `marks` holds the place of every key's value."""
-
-    __slots__ = ("marks",)
-
-    def __init__(self) -> None:
-        self.marks: dict[str, int] = {}
-
-
-class Items(list[Tree]):
-    """A list; `marks` holds the place of every item."""
-
-    __slots__ = ("marks",)
-
-    def __init__(self) -> None:
-        self.marks: list[int] = []
-
-
-@dataclass(frozen=True, slots=True)
 class Parsed:
     """A document and what is wrong with it."""
 
@@ -81,44 +42,8 @@ def parse(text: str, prefix: str, max_depth: int) -> Parsed:
     try:
         builder.read(text)
     except yaml.YAMLError as error:
-        builder.findings.append(_syntax(error, text))
+        return Parsed(None, [*builder.findings, _syntax(error, text)])
     return Parsed(builder.root if builder.root is not _NOTHING else None, builder.findings)
-
-
-def substitute(tree: Tree, values: list[Json]) -> Json:
-    """The tree with values in place of the tokens."""
-    kind = type(tree)
-    if kind is Slot:
-        return values[tree.number]
-    if kind is Text:
-        return "".join([part if type(part) is str else to_text(values[part]) for part in tree.parts])
-    if kind is Map:
-        return {key: substitute(item, values) for key, item in tree.items()}
-    if kind is Items:
-        return [substitute(item, values) for item in tree]
-    return tree
-
-
-def has_tokens(tree: Tree) -> bool:
-    """Whether a tree depends on values."""
-    if isinstance(tree, Map):
-        return any(map(has_tokens, tree.values()))
-    if isinstance(tree, Items):
-        return any(map(has_tokens, tree))
-    return isinstance(tree, (Slot, Text))
-
-
-def mark_at(tree: Tree, path: Path) -> int:
-    """Place of a path; of the deepest part that exists when it does not go all the way."""
-    mark = 0
-    for part in path:
-        if isinstance(tree, Map) and part in tree.marks:
-            mark, tree = tree.marks[str(part)], tree[str(part)]
-        elif isinstance(tree, Items) and isinstance(part, int) and part < len(tree):
-            mark, tree = tree.marks[part], tree[part]
-        else:
-            break
-    return mark
 
 
 class _Builder:
@@ -286,8 +211,3 @@ def _syntax(error: yaml.YAMLError, text: str) -> Finding:
     position = min(getattr(error, "position", None) or 0, len(text))
     line = text.count("\n", 0, position)
     return Finding(code, message, mark_of(line, position - (text.rfind("\n", 0, position) + 1)))
-
-
-def line_of(mark: int) -> int:
-    """Line of a mark, from 1."""
-    return place_of(mark)[0] + 1

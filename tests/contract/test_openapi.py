@@ -22,9 +22,10 @@ MODELS: list[type[BaseModel]] = [
     for value in vars(module).values()
     if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
 ]
+MODELS += [ProblemOut, FieldError]
 EXAMPLES = [
     (model, example)
-    for model in (*MODELS, ProblemOut, FieldError)
+    for model in MODELS
     for example in cast(dict[str, Any], model.model_config.get("json_schema_extra") or {}).get("examples", [])
 ]
 WITHOUT_FILE: dict[str, Any] = {"_env_file": None}

@@ -62,10 +62,7 @@ def seconds_in(said: str) -> float:
 
 
 async def test_demo_makes_a_film_that_can_be_seen_and_heard(tmp_path: Path) -> None:
-    process = await start(tmp_path, "--description", TEXT, "--slides", "3")
-    out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
-    film = Path(out.decode().splitlines()[0])
+    film = await made(tmp_path, "--description", TEXT, "--slides", "3")
     assert film.is_absolute()
     assert film.suffix == ".mp4"
 
@@ -76,8 +73,28 @@ async def test_demo_makes_a_film_that_can_be_seen_and_heard(tmp_path: Path) -> N
     mean = re.search(r"mean_volume: (-?[\d.]+) dB", levels)
     assert mean, levels
     assert float(mean[1]) > -35
-    assert seconds_in(said) > 3
+
+    files = {path.name: path for path in film.parents[2].rglob("*.*")}
+    narration = seconds_in(await asyncio.to_thread(ffmpeg, "-i", str(files["voice.wav"])))
+    assert seconds_in(said) == pytest.approx(narration, rel=0.1)
+    slides = {path.read_bytes() for name, path in files.items() if name.startswith("slide-")}
+    assert len(slides) == 3, "three slides, different from each other"
+    assert "Усы" in files["subtitles.srt"].read_text()
     assert processes_in(tmp_path) == {}
+
+
+async def test_a_second_demo_in_the_same_folder_makes_another_film(tmp_path: Path) -> None:
+    films = [await made(tmp_path, "--slides", "1") for _ in range(2)]
+    assert len(set(films)) == 2
+    assert all(film.is_file() for film in films)
+
+
+async def made(folder: Path, *arguments: str) -> Path:
+    """Run a demo to its end and return the film."""
+    process = await start(folder, *arguments)
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return Path(out.decode().splitlines()[0])
 
 
 async def test_ctrl_c_stops_everything(tmp_path: Path, started: Process) -> None:
@@ -98,4 +115,4 @@ async def test_sigterm_stops_everything(tmp_path: Path, started: Process) -> Non
 async def test_a_killed_demo_takes_everything_with_it(tmp_path: Path, started: Process) -> None:
     started.kill()
     await started.wait()
-    await wait_until(lambda: not processes_in(tmp_path), what="all children end")
+    await wait_until(lambda: not processes_in(tmp_path), what="all children end", timeout_s=60)

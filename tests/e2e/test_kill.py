@@ -1,5 +1,7 @@
 """Two orchestrators, two workers per service, 50 scenarios, and the power cut for one of each in the middle."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,12 @@ from orchestrator.cli.client import ApiClient
 from tests.support.fleet import running_api
 from tests.support.leaks import leaked_keys
 from tests.support.wait import wait_until
+from workers_sdk.protocol.keys import GROUP_WORKERS
 from workers_sdk.protocol.link import RedisLink
 
 SCENARIOS = 50
 WIDTH = 4
+SERVICES = ("alpha-service", "beta-service")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -27,13 +31,18 @@ async def test_everything_finishes_once_though_an_orchestrator_and_a_worker_are_
 
         await wait_until(lambda: finished(client) >= 5, what="the first scenarios end", timeout_s=60)
         assert finished(client) < SCENARIOS, "the kill came too late to be in the middle"
+        await hold_in_the_middle_of_work(running.fleet.children["worker-1"].pid, link)
         for name in ("engine-1", "worker-1"):
-            running.fleet.children.pop(name).kill()
+            killed = running.fleet.children.pop(name)
+            killed.kill()
+            killed.wait()
         await wait_until(lambda: finished(client) == SCENARIOS, what="all scenarios end", timeout_s=60)
 
-        for scenario in map(client.scenario, ids):
-            check(scenario)
-    for stream in ("scenarios", "task-events", "queue:alpha-service", "queue:beta-service"):
+        scenarios = [client.scenario(scenario_id) for scenario_id in ids]
+    for scenario in scenarios:
+        check(scenario)
+    assert any(task["attempt"] > 1 for scenario in scenarios for task in scenario["tasks"])
+    for stream in ("scenarios", "task-events", *(f"queue:{service}" for service in SERVICES)):
         assert await link.execute("XLEN", stream) == 0, stream
         for group in await link.execute("XINFO", "GROUPS", stream):
             assert group[group.index(b"pending") + 1] == 0, stream
@@ -42,6 +51,28 @@ async def test_everything_finishes_once_though_an_orchestrator_and_a_worker_are_
 
 def finished(client: ApiClient) -> int:
     return len(client.scenarios(status="success", limit=100)["items"])
+
+
+async def hold_in_the_middle_of_work(pid: int, link: RedisLink) -> None:
+    """Freeze a worker at a moment at which tasks are pending for it."""
+
+    async def frozen_at_work() -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        if await held_by(pid, link):
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
+    await wait_until(frozen_at_work, what="the worker holds a task")
+
+
+async def held_by(pid: int, link: RedisLink) -> int:
+    count = 0
+    for service in SERVICES:
+        for consumer in await link.execute("XINFO", "CONSUMERS", f"queue:{service}", GROUP_WORKERS):
+            facts = dict(zip(consumer[::2], consumer[1::2], strict=True))
+            count += facts[b"pending"] if f"-{pid}-".encode() in facts[b"name"] else 0
+    return count
 
 
 def check(scenario: Any) -> None:

@@ -5,8 +5,6 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
-
 from orchestrator.processes import start_child, stop_child, tail
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"

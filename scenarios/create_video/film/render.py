@@ -97,8 +97,8 @@ def _graph(shown: Sequence[float], look: Look, total: float, *, with_subtitles: 
     parts = [
         # Scaled and converted once; the one frame is then repeated, which costs next to nothing.
         f"[{i}:v]scale={width}:{height}:force_original_aspect_ratio=decrease:out_color_matrix=bt709:out_range=tv,"
-        f"pad={width}:{height}:-1:-1,setsar=1,format=yuv420p,loop=loop={count - 1}:size=1:start=0,fps={look.fps},"
-        f"setpts=N/({look.fps}*TB),trim=end_frame={count}[s{i}]"
+        f"pad={width}:{height}:-1:-1,setsar=1,format=yuv420p,loop=loop={count - 1}:size=1:start=0,"
+        f"setpts=N/({look.fps}*TB),fps={look.fps},trim=end_frame={count}[s{i}]"
         for i, count in enumerate(frames)
     ]
     last = _joined(parts, shown, fades=fades)

@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 
@@ -25,16 +25,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+_pause = time.sleep
 _opener = urllib.request.build_opener(_NoRedirect)
 
 
-def post_json(
-    url: str,
-    body: Mapping[str, Any],
-    headers: Mapping[str, str],
-    *,
-    pause: Callable[[float], None] = time.sleep,
-) -> bytes:
+def post_json(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> bytes:
     """POST a JSON body and return the answer's bytes (at most 64 MiB).
 
     What passes by itself (429, 5xx, a broken connection) is tried three times with growing pauses, or those the
@@ -59,7 +54,7 @@ def post_json(
             wait = float(attempt)
             if attempt == _ATTEMPTS:
                 raise ProviderError("upstream", f"no answer from {_host(url)}: {error}") from error
-        pause(wait)
+        _pause(wait)
     raise AssertionError("unreachable")
 
 

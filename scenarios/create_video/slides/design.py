@@ -48,9 +48,12 @@ def _layout(slide: Slide) -> Callable[[Canvas, Slide], None]:
         return layouts.cover
     if slide.index == slide.total and slide.total > 2:
         return layouts.ending
-    if not slide.points:
-        return layouts.statement
-    return (layouts.split, layouts.cards, layouts.numbers, layouts.margin)[(slide.index - 2) % 4]
+    choice = (
+        (layouts.split, layouts.cards, layouts.numbers, layouts.margin)
+        if slide.points
+        else (layouts.statement, layouts.numbers, layouts.margin)
+    )
+    return choice[(slide.index - 2) % len(choice)]
 
 
 def _over_picture(canvas: Canvas, slide: Slide, picture: Image.Image) -> None:

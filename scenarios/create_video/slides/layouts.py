@@ -172,7 +172,7 @@ def _card(canvas: Canvas, box: Box, i: int) -> Box:
 
 
 def numbers(canvas: Canvas, slide: Slide) -> None:
-    """A giant pale number behind; the headline left, the points as a list under a line."""
+    """A giant pale number behind; the headline left, the points, if there are any, as a list under a line."""
     p, unit, safe = canvas.palette, canvas.unit, canvas.safe
     ghost = Box(canvas.width * 0.5, 0, canvas.width, canvas.height * 0.8)
     setting = fit(
@@ -187,13 +187,9 @@ def numbers(canvas: Canvas, slide: Slide) -> None:
     canvas.text(setting, ghost, p.soft, centred=True, middle=True)
     canvas.panel(Box(0, safe.top + 4 * unit, 1.8 * unit, safe.top + 26 * unit), p.accent)
     right = safe.right if canvas.is_tall else safe.left + safe.width * 0.72
-    ink = draw_title(
-        canvas,
-        slide.title,
-        Box(safe.left, safe.top + 3 * unit, right, safe.top + safe.height * 0.42),
-        p.ink,
-        scale=0.9,
-    )
+    alone = not slide.points
+    box = Box(safe.left, safe.top + 3 * unit, right, safe.top + safe.height * (0.92 if alone else 0.42))
+    ink = draw_title(canvas, slide.title, box, p.ink, scale=1.15 if alone else 0.9, middle=alone)
     top = ink.bottom + 2.4 * unit
     canvas.panel(Box(safe.left, top, safe.left + 13 * unit, top + 1 * unit), p.second, radius=0.5 * unit)
     _bullets(canvas, slide.points, Box(safe.left, top + 4 * unit, right, safe.bottom))
@@ -219,13 +215,9 @@ def margin(canvas: Canvas, slide: Slide) -> None:
             0.5 - 0.13 * i,
             ring=0.7 * unit,
         )
-    ink = draw_title(
-        canvas,
-        slide.title,
-        Box(text.left, text.top, text.right, text.top + text.height * 0.45),
-        p.ink,
-        scale=0.85,
-    )
+    alone = not slide.points
+    box = Box(text.left, text.top, text.right, text.top + text.height * (1 if alone else 0.45))
+    ink = draw_title(canvas, slide.title, box, p.ink, scale=1.1 if alone else 0.85, middle=alone)
     _bullets(canvas, slide.points, Box(text.left, ink.bottom + 3 * unit, text.right, text.bottom))
 
 

@@ -1,10 +1,13 @@
 """Text that always fits its box: the size is chosen, words are wrapped, and only then is anything cut."""
 
+import math
 from dataclasses import dataclass
 
 from PIL import ImageDraw
 
 from .fonts import Weight, font, printable
+
+_STEP = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +79,21 @@ def fit(
     Below the smallest size nobody could read it, so there the text is cut with an ellipsis instead.
     """
     text = printable(text, weight)
-    size = largest
-    while size > smallest:
+    # Sizes in equal steps of proportion; the largest that fits is found by halving.
+    steps = max(0, math.ceil(math.log(largest / smallest) / _STEP)) if largest > smallest else 0
+    fitting, low, high = None, 0, steps
+    while low <= high:
+        middle = (low + high) // 2
+        size = max(smallest, largest * math.exp(-_STEP * middle))
         setting = Setting(tuple(_wrap(text, width, size, weight)), size, weight, leading)
         # Descenders of the last line reach a little below its share of the height.
-        if (
-            setting.height + 0.12 * size <= height
-            and len(setting.lines) <= most_lines
-            and not _splits_words(setting, text)
-        ):
-            return setting
-        size = max(smallest, size * 0.93)
+        fits = setting.height + 0.12 * size <= height and len(setting.lines) <= most_lines
+        if fits and " ".join(setting.lines) == text:
+            fitting, high = setting, middle - 1
+        else:
+            low = middle + 1
+    if fitting:
+        return fitting
     lines = _wrap(text, width, smallest, weight)
     room = max(1, min(most_lines, int(height / (smallest * leading))))
     return Setting(tuple(_cut(lines, room, width, smallest, weight)), smallest, weight, leading)
@@ -144,10 +151,6 @@ def _characters_that_fit(word: str, width: float, size: float, weight: Weight) -
         middle = (low + high + 1) // 2
         low, high = (middle, high) if face.getlength(word[:middle]) <= width else (low, middle - 1)
     return low
-
-
-def _splits_words(setting: Setting, text: str) -> bool:
-    return " ".join(setting.lines) != text
 
 
 def _cut(lines: list[str], room: int, width: float, size: float, weight: Weight) -> list[str]:

@@ -6,6 +6,7 @@ import math
 import sys
 import wave
 from dataclasses import dataclass
+from operator import mul
 
 from ..errors import ProviderError
 
@@ -60,7 +61,7 @@ def from_wav(data: bytes) -> Sound:
 
 def mean_db(sound: Sound) -> float:
     """Mean volume in dB of full scale (what ffmpeg's volumedetect calls mean_volume); -inf for silence."""
-    power = sum(sample * sample for sample in sound.samples) / max(1, len(sound.samples))
+    power = sum(map(mul, sound.samples, sound.samples)) / max(1, len(sound.samples))
     return 10 * math.log10(power / _FULL**2) if power else -math.inf
 
 
@@ -70,7 +71,9 @@ def evenly_loud(sound: Sound, target_db: float = TARGET_DB) -> Sound:
     if level == -math.inf:
         return sound
     gain = 10 ** ((target_db - level) / 20)
-    return Sound(array.array("h", (round(_bent(sample * gain)) for sample in sound.samples)), sound.rate)
+    # One answer for each possible sample; a negative one finds its own by counting from the end.
+    table = [round(_bent(sample * gain)) for sample in (*range(32768), *range(-32768, 0))]
+    return Sound(array.array("h", map(table.__getitem__, sound.samples)), sound.rate)
 
 
 def _bent(value: float) -> float:

@@ -12,22 +12,25 @@ from scenarios.create_video.film.ffmpeg import find_ffmpeg
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Streams as ffmpeg describes them, and the length in seconds."""
+    """Streams as ffmpeg describes them, the length in seconds, and the frames that are really there."""
 
     video: str
     audio: str
     duration: float
+    frames: int
 
 
 def facts(file: Path) -> Facts:
     """Describe a media file."""
-    said = _ffmpeg("-i", str(file), check=False)
+    said = _ffmpeg("-i", str(file), "-map", "0", "-f", "null", "-")
     match = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
     assert match, said
     hours, minutes, seconds = match.groups()
-    found = {kind: re.search(rf"Stream #.*{kind}: (.*)", said) for kind in ("Video", "Audio")}
+    found = {kind: re.search(rf"Stream #0:\d.*{kind}: (.*)", said) for kind in ("Video", "Audio")}
     video, audio = (found[kind].group(1) if found[kind] else "" for kind in ("Video", "Audio"))  # type: ignore[union-attr]
-    return Facts(video, audio, int(hours) * 3600 + int(minutes) * 60 + float(seconds))
+    frames = re.findall(r"frame=\s*(\d+)", said)
+    duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return Facts(video, audio, duration, int(frames[-1]) if frames else 0)
 
 
 def mean_volume(file: Path) -> float:

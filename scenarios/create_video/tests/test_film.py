@@ -1,7 +1,10 @@
 """Timeline and subtitles by value; the video by looking at it with ffmpeg."""
 
+import importlib.util
 import io
+import shutil
 import wave
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,9 +46,7 @@ def test_subtitles_have_two_lines_at_most_and_say_every_word_once() -> None:
     lines = cues(words, 30, 120.0)
     assert " ".join(cue.text for cue in lines).split() == [word.text for word in words]
     assert all(1 <= len(cue.lines) <= 2 and all(len(line) <= 36 for line in cue.lines) for cue in lines)
-    assert all(
-        one.start < one.end <= other.start + 0.001 for one, other in zip(lines, lines[1:], strict=False)
-    )
+    assert all(one.start < one.end <= other.start + 0.001 for one, other in pairwise(lines))
     assert lines[-1].end <= 120.0
 
 
@@ -103,6 +104,7 @@ def test_the_video_has_the_streams_and_the_length_that_it_should(
     assert "yuv420p" in found.video
     assert "320x180" in found.video
     assert "10 fps" in found.video
+    assert found.frames == pytest.approx(10 * found.duration, abs=2)
     assert found.audio.startswith("aac")
     assert found.duration == pytest.approx(sum(film[2]), rel=0.1)
 
@@ -182,8 +184,8 @@ def test_odd_sizes_are_made_even_and_many_slides_have_plain_cuts(tmp_path: Path)
 
 
 def test_without_ffmpeg_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ffmpeg.shutil, "which", lambda name: None)
-    monkeypatch.setattr(ffmpeg.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ProviderError, match="imageio-ffmpeg") as caught:
         ffmpeg.find_ffmpeg()
     assert caught.value.code == "not_installed"

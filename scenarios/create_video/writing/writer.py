@@ -96,15 +96,14 @@ def _again(unit: _Unit, times: int) -> _Unit:
 
 
 def _detail(index: int, details: Sequence[str], phrases: Phrases) -> _Unit:
-    """The user's own point: it is the headline; the points below are questions one can ask of anything."""
+    """The user's own point: it is the headline, alone, since nothing more is known about it."""
     line = phrases.next_details[index % len(phrases.next_details)]
     if index == 0:
         line = phrases.first_detail
     elif index == len(details) - 1:
         line = phrases.last_detail
     sentence = line.replace("{detail}", details[index].rstrip("."))
-    aspect = phrases.aspects[index % len(phrases.aspects)]
-    return _Unit(capitalised(details[index]), (sentence,), aspect.points)
+    return _Unit(capitalised(details[index]), (sentence,), ())
 
 
 def _merged(group: Sequence[_Unit]) -> SlideIdea:

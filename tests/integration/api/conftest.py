@@ -77,7 +77,7 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
         unsafe_volatile=True,
         templates=(folder,),
         artifacts=str(tmp_path / "artifacts"),
-        max_body_bytes=10_000,
+        max_body_bytes=30_000,
         body_timeout_s=0.05,
     )
 

@@ -8,12 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from orchestrator.api.problems import KINDS, ProblemOut
 
 JSON = {"Content-Type": "application/json"}
-GOOD = '"scenario": "Pair"'
 
 
 def checked(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
@@ -72,10 +70,10 @@ async def test_a_bad_body_is_refused(client: httpx.AsyncClient, path: str, conte
     assert (await client.get("/scenarios")).json()["items"] == []
 
 
-async def test_a_description_of_20_001_characters_is_refused(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_a_description_of_20_001_characters_is_refused(client: httpx.AsyncClient) -> None:
     body = json.dumps({"scenario": "Pair", "description": "x" * 20_001})
 
-    checked(await client.post("/generate", content=body, headers=JSON), 413, 422)
+    checked(await client.post("/generate", content=body, headers=JSON), 422)
 
 
 async def test_an_invalid_field_is_named_by_pointer_without_its_value(client: httpx.AsyncClient) -> None:
@@ -113,7 +111,7 @@ async def test_a_compressed_body_is_415(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_large_body_is_413(client: httpx.AsyncClient) -> None:
-    checked(await client.post("/generate", content=b" " * 10_001, headers=JSON), 413)
+    checked(await client.post("/generate", content=b" " * 30_001, headers=JSON), 413)
 
 
 async def endless() -> AsyncIterator[bytes]:

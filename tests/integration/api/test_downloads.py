@@ -123,3 +123,15 @@ async def test_nothing_outside_the_store_is_reachable(client: httpx.AsyncClient,
 
     for path in climb:
         assert (await client.get(f"/artifacts/{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["50% ж.txt", "a%20b.txt", "plain.txt"])
+async def test_names_are_found_as_the_sdk_writes_them_and_as_uris(
+    client: httpx.AsyncClient, link: RedisLink, artifact: Path, name: str
+) -> None:
+    other = artifact.with_name(name)
+    other.write_text(name)
+
+    for ref in (f"file://{other}", other.as_uri()):
+        await stored_task(link, ref)
+        assert (await client.get(f"/tasks/{TASK}/result")).text == name

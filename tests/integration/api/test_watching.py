@@ -20,7 +20,9 @@ async def test_pages_hold_every_scenario_once_newest_first(client: httpx.AsyncCl
         if not (cursor := page["next_cursor"]):
             break
 
+    created = [(await client.get(f"/scenarios/{one}")).json()["created_at"] for one in seen]
     assert sorted(seen) == sorted(ids)
+    assert created == sorted(created, reverse=True)
 
 
 async def test_filters_by_status_and_name(client: httpx.AsyncClient) -> None:
@@ -68,9 +70,9 @@ async def test_health_tells_server_and_backlog(client: httpx.AsyncClient) -> Non
 async def test_the_root_lists_all_addresses(client: httpx.AsyncClient) -> None:
     endpoints = (await client.get("/")).json()["endpoints"]
 
-    assert {"method": "POST", "path": "/generate"}.items() <= endpoints[0].items() or any(
-        one["method"] == "POST" and one["path"] == "/generate" for one in endpoints
-    )
+    assert {("POST", "/generate"), ("PATCH", "/tasks/{task_id}/status"), ("GET", "/health")} <= {
+        (one["method"], one["path"]) for one in endpoints
+    }
 
 
 async def test_probes_answer(client: httpx.AsyncClient) -> None:

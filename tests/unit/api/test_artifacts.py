@@ -72,16 +72,27 @@ async def test_a_large_object_is_read_in_chunks(tmp_path: Path) -> None:
     ],
 )
 def test_a_reference_is_ours_only_below_the_root(root: str, ref: str, path: str | None) -> None:
-    assert Artifacts(root, store=MemoryStore()).path_of(ref) == path
+    assert Artifacts(root, store=MemoryStore()).paths_of(ref) == ([path] if path else [])
 
 
 def test_a_reference_to_a_local_file_may_be_percent_encoded(tmp_path: Path) -> None:
     artifacts = Artifacts(str(tmp_path))
 
-    assert artifacts.path_of(f"file://{tmp_path}/{FOLDER}/a%20b.txt") == f"{FOLDER}/a b.txt"
-    assert artifacts.path_of((tmp_path / FOLDER / "ж.txt").as_uri()) == f"{FOLDER}/ж.txt"
-    assert artifacts.path_of(f"file://{tmp_path}/{FOLDER}/%2e%2e/%2e%2e/x") is None
-    assert artifacts.path_of("file:///etc/passwd") is None
+    assert artifacts.paths_of(f"file://{tmp_path}/{FOLDER}/a%20b.txt") == [
+        f"{FOLDER}/a%20b.txt",
+        f"{FOLDER}/a b.txt",
+    ]
+    assert f"{FOLDER}/ж.txt" in artifacts.paths_of((tmp_path / FOLDER / "ж.txt").as_uri())
+    assert artifacts.paths_of(f"file://{tmp_path}/{FOLDER}/../../x") == []
+    assert artifacts.paths_of("file:///etc/passwd") == []
+
+
+async def test_a_decoded_reference_cannot_climb(tmp_path: Path) -> None:
+    artifacts = Artifacts(str(tmp_path))
+    paths = artifacts.paths_of(f"file://{tmp_path}/{FOLDER}/%2e%2e/%2e%2e/x")
+
+    assert [await artifacts.find(path) for path in paths] == [None] * len(paths)
+    assert not [path for path in paths if ".." in path]
 
 
 @pytest.mark.parametrize(

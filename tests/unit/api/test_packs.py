@@ -10,7 +10,9 @@ name: my_pack
 title: My pack
 summary: Makes things.
 templates: templates
-workers: {maker: workers.maker}
+workers: {maker: workers.maker, other: somewhere.my_pack.other}
+services: {maker-service: maker}
+requires: [video]
 """
 
 
@@ -20,11 +22,20 @@ def test_a_manifest_gives_a_pack(tmp_path: Path) -> None:
     pack = read_pack("somewhere.my_pack", tmp_path)
 
     assert (pack.name, pack.title, pack.template_folder) == ("my_pack", "My pack", tmp_path / "templates")
-    assert pack.workers == {"maker": "somewhere.my_pack.workers.maker"}
+    assert pack.workers == {"maker": "somewhere.my_pack.workers.maker", "other": "somewhere.my_pack.other"}
+    assert (pack.services, pack.requires) == ({"maker-service": "maker"}, ["video"])
 
 
 @pytest.mark.parametrize(
-    "text", ["", "name: [", "name: Bad Name\ntitle: x", "name: a", "name: a\ntitle: b\nsurprise: 1"]
+    "text",
+    [
+        "",
+        "name: [",
+        "name: Bad Name\ntitle: x",
+        "name: a",
+        "name: a\ntitle: b\nsurprise: 1",
+        "name: a\ntitle: b\nservices: {x: y}",
+    ],
 )
 def test_a_wrong_manifest_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "pack.yaml").write_text(text)

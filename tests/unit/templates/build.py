@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 
-from orchestrator.templates import GeneratedScenario, Limits, TaskSpec, TemplateError, TemplateProblem, generate, load_template
+from orchestrator.templates import (
+    GeneratedScenario,
+    Limits,
+    TaskSpec,
+    TemplateError,
+    TemplateProblem,
+    generate,
+    load_template,
+)
 
 NOW = datetime(2025, 6, 26, 10, 34, 12, 349_000, tzinfo=UTC)
 SCENARIO = "00abcdefghjkmnpq"
 
 
-def build(text: str, *, strict: bool = False, limits: Limits | None = None, **variables: Any) -> GeneratedScenario:
+def build(
+    text: str, *, strict: bool = False, limits: Limits | None = None, **variables: Any
+) -> GeneratedScenario:
     """Load and generate."""
     template = load_template(text, file="t.yml", name="T")
     return generate(
@@ -19,7 +29,9 @@ def build(text: str, *, strict: bool = False, limits: Limits | None = None, **va
     )
 
 
-def problems(text: str, *, strict: bool = False, limits: Limits | None = None, **variables: Any) -> list[TemplateProblem]:
+def problems(
+    text: str, *, strict: bool = False, limits: Limits | None = None, **variables: Any
+) -> list[TemplateProblem]:
     """The problems of a template that must be refused."""
     with pytest.raises(TemplateError) as caught:
         build(text, strict=strict, limits=limits, **variables)

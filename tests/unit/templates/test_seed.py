@@ -50,7 +50,11 @@ def test_references_become_ids(scenario: GeneratedScenario) -> None:
 
 def test_ids_are_derived_from_the_names(scenario: GeneratedScenario) -> None:
     assert all(task.id == short_uuid(SCENARIO, task.key) for task in scenario.tasks)
-    assert (scenario.scenario_id, scenario.name, scenario.version) == (SCENARIO, "ScenarioCreateVideo", "1.0.0")
+    assert (scenario.scenario_id, scenario.name, scenario.version) == (
+        SCENARIO,
+        "ScenarioCreateVideo",
+        "1.0.0",
+    )
 
 
 def test_boilerplate_does_not_travel(scenario: GeneratedScenario) -> None:
@@ -69,14 +73,19 @@ def test_every_wrong_queue_is_reported_with_its_line(scenario: GeneratedScenario
 
 
 def test_strict_makes_them_errors() -> None:
-    assert {(problem.code, problem.severity) for problem in problems(SEED, strict=True)} == {("queue_mismatch", "error")}
+    assert {(problem.code, problem.severity) for problem in problems(SEED, strict=True)} == {
+        ("queue_mismatch", "error")
+    }
 
 
 def test_variables_change_the_graph_and_the_values() -> None:
     scenario = build(SEED, N_SLIDES=11, PROMPT='кот "Барсик"', VIDEO_RESOLUTION="1280x720")
     assert len(scenario.tasks) == 23
     assert by_key(scenario)["CreateText"].fields["prompt"] == 'кот "Барсик"'
-    assert by_key(scenario)["CreateSlide.10"].fields["params"] == {"style": "modern-flat", "resolution": "1280x720"}
+    assert by_key(scenario)["CreateSlide.10"].fields["params"] == {
+        "style": "modern-flat",
+        "resolution": "1280x720",
+    }
     assert scenario.variables == {"N_SLIDES": 11, "PROMPT": 'кот "Барсик"', "VIDEO_RESOLUTION": "1280x720"}
 
 

@@ -1,0 +1,19 @@
+"""Results go to stdout, all else to stderr."""
+
+import json
+from typing import Any, Final
+
+from rich.console import Console, RenderableType
+
+WIDTH_OF_PIPES: Final = 200
+
+
+def show(value: Any, view: RenderableType, output: str) -> None:
+    """Print a result: `view` for people, `value` as JSON for programs."""
+    if output == "json":
+        Console().out(json.dumps(value, ensure_ascii=False, indent=2), highlight=False)
+        return
+    console = Console()
+    if not console.is_terminal:  # nobody's window: cut nothing off
+        console.width = WIDTH_OF_PIPES
+    console.print(view)
