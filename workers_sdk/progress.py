@@ -7,7 +7,7 @@ from typing import Final
 from .context import ProgressSink
 from .held import Delivery
 from .protocol.link import Refused, Unavailable
-from .seams import Patience
+from .seams import Patience, first_of
 from .shift import Shift
 
 INTERVAL_S: Final = 0.25
@@ -21,6 +21,7 @@ class Progress:
         self._patience = Patience(shift.seams, "progress")
         self._loop = asyncio.get_running_loop()
         self._some = asyncio.Event()
+        self._closed = asyncio.Event()
         self._lock = threading.Lock()
         self._newest: dict[Delivery, tuple[float, str]] = {}
 
@@ -42,12 +43,16 @@ class Progress:
             self._newest.pop(delivery, None)
 
     async def run(self) -> None:
-        """Report until cancelled."""
-        while True:
-            await self._some.wait()
+        """Report until closed."""
+        while not self._closed.is_set():
+            await first_of(self._some.wait(), self._closed.wait())
             self._some.clear()
             await self.flush()
-            await self._shift.seams.clock.sleep(INTERVAL_S)
+            await first_of(self._shift.seams.clock.sleep(INTERVAL_S), self._closed.wait())
+
+    def close(self) -> None:
+        """Nothing runs any more."""
+        self._closed.set()
 
     async def flush(self) -> None:
         """Report what is new, one call per partition."""

@@ -100,7 +100,7 @@ class Session:
         ]
         keeper = group.create_task(self._keep_leases(runner), name="lease-keeper")
         finisher = group.create_task(self._finisher.run(), name="finisher")
-        progress = group.create_task(self._progress.run(), name="progress")
+        group.create_task(self._progress.run(), name="progress")
         fetching = [group.create_task(fetcher.run(), name="fetcher") for fetcher in fetchers]
         self._log.info("worker_started", services=self._options.services, tasks=self._handlers.names())
         await self._shift.stop.wait()
@@ -111,8 +111,8 @@ class Session:
         await self._drain(runner)
         await self._report_the_rest(finisher)
         await self._hand_back_the_rest()
-        for loop in (keeper, progress):
-            loop.cancel()
+        self._progress.close()
+        keeper.cancel()
         await self._leave()
 
     async def _keep_leases(self, runner: Runner) -> None:

@@ -7,12 +7,11 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
-from .agreed import Agreed, agreed
+from .agreed import agreed
 from .handlers import Handlers, Run, handler_of
 from .options import Options
 from .process import run_workers
-from .protocol.link import Link
-from .seams import Seams, first_of
+from .seams import Seams
 from .session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -85,7 +84,7 @@ class Worker:
         """
         link = self.options.connect()
         try:
-            common = await self._agree(link, stop)
+            common = await agreed(link, self.options.seams, stop)
             if common is None:
                 return 0
             session = Session(
@@ -105,13 +104,3 @@ class Worker:
         finally:
             stop.set()
             await serving
-
-    async def _agree(self, link: Link, stop: asyncio.Event) -> Agreed | None:
-        """None: stopped before there was a server."""
-        reading = asyncio.create_task(agreed(link, self.options.seams))
-        try:
-            await first_of(asyncio.wait([reading]), stop.wait())
-            return reading.result() if reading.done() else None
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)

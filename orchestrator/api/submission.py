@@ -10,7 +10,7 @@ import orjson
 
 from orchestrator.store.records import Idempotency, NewScenario, NewTask
 from orchestrator.templates import GeneratedScenario, Limits, Template, TemplateProblem, generate
-from workers_sdk.protocol.keys import scenario_id_from
+from workers_sdk.protocol.keys import same_slot, scenario_id_from
 
 from .models import GenerateIn, Json, WarningOut
 from .services import Services
@@ -78,11 +78,12 @@ def warning_out(problem: TemplateProblem) -> WarningOut:
 
 
 def identify(body: GenerateIn, key: str | None) -> tuple[str, Idempotency | None]:
-    """Choose the id of a new scenario: derived from the idempotency key, so that a repetition finds it, else random."""
+    """Choose a new id. An idempotency key decides its slot, so that a repetition is looked up where the first is known."""
+    scenario_id = scenario_id_from(secrets.token_bytes(16))
     if key is None:
-        return scenario_id_from(secrets.token_bytes(16)), None
+        return scenario_id, None
     digest = hashlib.sha256(orjson.dumps(body.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    return scenario_id_from(b"idempotency-key:" + key.encode()), Idempotency(key, digest)
+    return same_slot(scenario_id, key), Idempotency(key, digest)
 
 
 def new_scenario(scenario: GeneratedScenario, warnings: list[WarningOut]) -> NewScenario:

@@ -94,7 +94,7 @@ class NewScenario:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A client's `Idempotency-Key` and the digest of the body it came with. `scenario_id` must be derived from the key."""
+    """A client's `Idempotency-Key` and the digest of the body it came with. The scenario must be in the slot of the key."""
 
     key: str
     body_digest: str

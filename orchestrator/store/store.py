@@ -4,6 +4,7 @@ Nothing here decides what a script decides. Methods that change state may be rep
 second time that there was nothing to do.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -142,7 +143,7 @@ class Store:
         values = {
             "scenarios": at.scenarios,
             "scenario": at.scenario(scenario.scenario_id),
-            "idempotency": at.idempotency(idempotency.key if idempotency else scenario.scenario_id),
+            "idempotency": at.idempotency(_hashed(idempotency.key if idempotency else "")),
             "prefix": at.prefix,
             "scenario_id": scenario.scenario_id,
             "digest": idempotency.body_digest if idempotency else "",
@@ -327,6 +328,11 @@ class Materialized:
     written: int
     done: bool
     reason: str = ""
+
+
+def _hashed(key: str) -> str:
+    """A client's key is any text; hashed it can forge no key name."""
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def _scenario_fields(scenario: NewScenario) -> list[str | bytes]:

@@ -29,7 +29,7 @@ _FROM_JINJA: Final = {"type": "string", "pattern": r"\{\{.*\}\}|^[0-9]+$"}
 
 
 def _service(text: str) -> str:
-    if not is_service(text) or not text.isprintable():
+    if not is_service(text):
         raise PydanticCustomError(
             "bad_service", "a service is named by [a-z0-9][a-z0-9_.-], at most 64 characters"
         )

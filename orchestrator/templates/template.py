@@ -1,16 +1,18 @@
 """One template: its text, read and compiled once."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.templates.head import read_head
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import problem_in_file
-from orchestrator.templates.problems import Finding, TemplateError
+from orchestrator.templates.problems import Finding, TemplateError, mark_of
 from orchestrator.templates.source import BadSource, Source, compile_source
 
 _DEFAULTS: Final = Limits()
+_OTHER_LINE_END: Final = re.compile("[\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def load_template(
     """
     _check_text(text, file, limits)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    _check_lines(text, file)
     head = read_head(text, limits.max_depth)
     findings = list(head.findings)
     try:
@@ -60,6 +63,18 @@ def _check_text(text: str, file: str, limits: Limits) -> None:
     if size > limits.max_template_bytes:
         message = f"the template is {size} bytes long, {limits.max_template_bytes} are allowed"
         raise _error([Finding("template_too_large", message)], file)
+
+
+def _check_lines(text: str, file: str) -> None:
+    """YAML would count other line ends than Jinja and every editor do, and no line number would hold."""
+    found = _OTHER_LINE_END.search(text)
+    if found is not None:
+        start = text.rfind("\n", 0, found.start()) + 1
+        mark = mark_of(text.count("\n", 0, found.start()), found.start() - start)
+        message = f"U+{ord(found[0]):04X} ends a line in YAML but nowhere else"
+        raise _error(
+            [Finding("bad_text", message, mark, hint="write it as an escape in double quotes")], file
+        )
 
 
 def _error(findings: list[Finding], file: str) -> TemplateError:

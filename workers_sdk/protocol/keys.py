@@ -37,6 +37,11 @@ def scenario_id_from(randomness: bytes) -> str:
     return _base32(hashlib.blake2b(randomness, digest_size=10).digest())
 
 
+def same_slot(scenario_id: str, key: str) -> str:
+    """The same id moved to the slot that `key` stands for."""
+    return scenario_id_from(key.encode())[:SLOT_CHARS] + scenario_id[SLOT_CHARS:]
+
+
 def short_uuid(scenario_id: str, name: str) -> str:
     """Derive the id of what a scenario calls `name`: same scenario and name, same id; in the scenario's slot."""
     digest = hashlib.blake2b(name.encode(), key=scenario_id.encode(), digest_size=10).digest()

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from ..errors import ProviderError
 
+_ALWAYS = "-hide_banner -nostdin -y -loglevel error -nostats -progress pipe:1".split()
 _POLL_S = 0.2
 _TERMINATE_S = 3.0
 _DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -52,22 +53,17 @@ def run_ffmpeg(
     Raises Stopped within about a second of `is_cancelled()` becoming true, and ProviderError with ffmpeg's own words
     when it fails.
     """
-    command = [
-        find_ffmpeg(),
-        "-hide_banner",
-        "-nostdin",
-        "-y",
-        "-loglevel",
-        "error",
-        "-nostats",
-        "-progress",
-        "pipe:1",
-        *arguments,
-    ]
+    command = [find_ffmpeg(), *_ALWAYS, *arguments]
     with tempfile.TemporaryFile() as errors:
         try:
+            # In a session of its own, so that Ctrl-C in a terminal lets a draining worker finish its video.
             process = subprocess.Popen(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
             )
         except OSError as error:
             raise ProviderError("not_installed", f"ffmpeg cannot be started: {error}") from error

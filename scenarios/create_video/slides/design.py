@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from . import layouts
+from .blocks import draw_points, draw_title, rows
 from .canvas import Canvas
 from .layouts import Slide
 from .palette import palette_for
@@ -73,14 +74,12 @@ def _over_picture(canvas: Canvas, slide: Slide, picture: Image.Image) -> None:
     title_box = Box(
         safe.left, safe.top + 5 * unit, right, safe.top + safe.height * (0.5 if slide.points else 0.95)
     )
-    ink = layouts.draw_title(canvas, slide.title, title_box, "#ffffff", middle=not slide.points)
+    ink = draw_title(canvas, slide.title, title_box, "#ffffff", middle=not slide.points)
     canvas.panel(
         Box(safe.left, safe.top, safe.left + 13 * unit, safe.top + 1.1 * unit), canvas.palette.accent
     )
     area = Box(safe.left, ink.bottom + 4 * unit, right, safe.bottom)
-    layouts.draw_points(
-        canvas, slide.points[:3], layouts.rows(area, min(len(slide.points), 3), 8 * unit), "#ffffff", 4.4
-    )
+    draw_points(canvas, slide.points[:3], rows(area, min(len(slide.points), 3), 8 * unit), "#ffffff", 4.4)
 
 
 def _progress(canvas: Canvas, slide: Slide, color: str) -> None:

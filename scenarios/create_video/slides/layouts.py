@@ -1,8 +1,8 @@
 """How a slide is laid out: a cover, four ways to set points, a statement, an end. All sizes are in `canvas.unit`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .blocks import draw_bullets, draw_points, draw_title, rows
 from .canvas import Canvas
 from .palette import DEFAULT_STYLE, rgb
 from .typeset import Box, fit
@@ -22,63 +22,6 @@ class Slide:
     total: int = 1
     topic: str = ""
     style: str = DEFAULT_STYLE
-
-
-def draw_title(
-    canvas: Canvas,
-    text: str,
-    box: Box,
-    color: str,
-    *,
-    scale: float = 1.0,
-    centred: bool = False,
-    middle: bool = False,
-) -> Box:
-    """Draw a headline as large as fits its box, at most 11.5 units times `scale`. Returns the box of its lines."""
-    unit = canvas.unit
-    largest, smallest = 11.5 * unit * scale, 3.6 * unit
-    setting = fit(
-        text, box.width, box.height, largest=largest, smallest=smallest, weight="extrabold", leading=1.16
-    )
-    return canvas.text(setting, box, color, centred=centred, middle=middle)
-
-
-def draw_points(
-    canvas: Canvas,
-    points: Sequence[str],
-    boxes: Sequence[Box],
-    color: str,
-    size: float,
-    *,
-    centred: bool = False,
-    middle: bool = True,
-) -> None:
-    """Draw each point in its box, all in one size: the largest, up to `size` units, that fits the longest of them."""
-    largest, smallest = size * canvas.unit, 2.6 * canvas.unit
-    for step in ("measure", "draw"):
-        for point, box in zip(points, boxes, strict=False):
-            setting = fit(
-                point,
-                box.width,
-                box.height,
-                largest=largest,
-                smallest=smallest,
-                weight="semibold",
-                leading=1.3,
-                most_lines=4,
-            )
-            if step == "measure":
-                largest = setting.size
-            else:
-                canvas.text(setting, box, color, centred=centred, middle=middle)
-
-
-def rows(area: Box, count: int, height: float) -> list[Box]:
-    """Rows of one height from the top of an area; lower ones when there is no room for all."""
-    height = min(height, area.height / max(1, count))
-    return [
-        Box(area.left, area.top + i * height, area.right, area.top + (i + 1) * height) for i in range(count)
-    ]
 
 
 def cover(canvas: Canvas, slide: Slide) -> None:
@@ -127,7 +70,7 @@ def split(canvas: Canvas, slide: Slide) -> None:
     )
     left = safe.left if canvas.is_tall else panel.right + 7 * unit
     area = Box(left, (panel.bottom if canvas.is_tall else safe.top) + 5 * unit, safe.right, safe.bottom)
-    _bullets(canvas, slide.points, area)
+    draw_bullets(canvas, slide.points, area)
 
 
 def cards(canvas: Canvas, slide: Slide) -> None:
@@ -192,7 +135,7 @@ def numbers(canvas: Canvas, slide: Slide) -> None:
     ink = draw_title(canvas, slide.title, box, p.ink, scale=1.15 if alone else 0.9, middle=alone)
     top = ink.bottom + 2.4 * unit
     canvas.panel(Box(safe.left, top, safe.left + 13 * unit, top + 1 * unit), p.second, radius=0.5 * unit)
-    _bullets(canvas, slide.points, Box(safe.left, top + 4 * unit, right, safe.bottom))
+    draw_bullets(canvas, slide.points, Box(safe.left, top + 4 * unit, right, safe.bottom))
 
 
 def margin(canvas: Canvas, slide: Slide) -> None:
@@ -218,13 +161,13 @@ def margin(canvas: Canvas, slide: Slide) -> None:
     alone = not slide.points
     box = Box(text.left, text.top, text.right, text.top + text.height * (1 if alone else 0.45))
     ink = draw_title(canvas, slide.title, box, p.ink, scale=1.1 if alone else 0.85, middle=alone)
-    _bullets(canvas, slide.points, Box(text.left, ink.bottom + 3 * unit, text.right, text.bottom))
+    draw_bullets(canvas, slide.points, Box(text.left, ink.bottom + 3 * unit, text.right, text.bottom))
 
 
 def statement(canvas: Canvas, slide: Slide) -> None:
     """A headline alone: centred, large, with a disc that wanders from slide to slide."""
     p, unit, safe = canvas.palette, canvas.unit, canvas.safe
-    place = ((0.10, 0.16), (0.92, 0.20), (0.08, 0.80))[slide.index % 3]
+    place = ((0.10, 0.16), (0.92, 0.20), (0.08, 0.80))[slide.index // 3 % 3]
     x, y = canvas.width * place[0], canvas.height * place[1]
     canvas.circle(x, y, 34 * unit, p.soft, 0.85)
     canvas.circle(x, y, 20 * unit, p.accent)
@@ -253,24 +196,6 @@ def ending(canvas: Canvas, slide: Slide) -> None:
     )
     area = Box(inner.left, line + 3.6 * unit, inner.right, inner.bottom)
     draw_points(canvas, points, rows(area, len(points), 7.4 * unit), p.on_accent, 4.6, centred=True)
-
-
-def _bullets(canvas: Canvas, points: Sequence[str], area: Box) -> None:
-    """Up to three points in rows of one height, each with a round mark, together in the middle of the area."""
-    p, unit = canvas.palette, canvas.unit
-    points = points[:3]
-    height = min(15 * unit, area.height / max(1, len(points)))
-    top = area.top + (area.height - height * len(points)) / 2
-    lines = rows(Box(area.left, top, area.right, area.bottom), len(points), height)
-    mark = min(2.1 * unit, height * 0.2)
-    for i, row in enumerate(lines):
-        middle = (row.top + row.bottom) / 2
-        canvas.circle(row.left + mark, middle, mark, (p.accent, p.second)[i % 2])
-        canvas.circle(row.left + mark, middle, mark * 0.42, p.ground)
-    indent = 2 * mark + 3 * unit
-    draw_points(
-        canvas, points, [Box(row.left + indent, row.top, row.right, row.bottom) for row in lines], p.ink, 5.0
-    )
 
 
 def _number(canvas: Canvas, slide: Slide, box: Box, color: str) -> None:

@@ -133,7 +133,14 @@ def _filled(starts: Sequence[float | None], duration: float) -> list[float]:
 
 def _run(provider: str, command: Sequence[str], data: bytes) -> bytes:
     try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command,
+            input=data,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            start_new_session=True,
+        )
     except subprocess.TimeoutExpired as error:
         raise ProviderError("upstream", f"{provider} did not finish within {_TIMEOUT_S} s") from error
     if done.returncode != 0:

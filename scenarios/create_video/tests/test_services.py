@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from workers_sdk import Artifacts
-from workers_sdk.testing import run_handler
 
 from scenarios.create_video.errors import ProviderError
 from scenarios.create_video.services import http
 from scenarios.create_video.services.settings import OFFLINE, image_account, text_account, voice_account
 from scenarios.create_video.workers import image, text, voice
+from workers_sdk import Artifacts
+from workers_sdk.testing import run_handler
 
 KEY = "sk-test"
 PCM = b"".join((1000 if i % 20 < 10 else -1000).to_bytes(2, "little", signed=True) for i in range(24_000))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
-from workers_sdk import Artifacts, Done
-from workers_sdk.testing import Ran, run_handler
 
 from scenarios.create_video.workers import image, text, video, voice
 from scenarios.create_video.workers.common import parse_resolution
+from workers_sdk import Artifacts, Done
+from workers_sdk.testing import Ran, run_handler
 
 from .media import facts, frame, mean_volume
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
+
 from workers_sdk import Artifact, Context, Done, Fail, Result
 
 from ..errors import ProviderError

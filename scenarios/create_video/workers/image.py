@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from PIL import Image
+
 from workers_sdk import Context, Done, Fail, Worker
 
 from ..errors import ProviderError

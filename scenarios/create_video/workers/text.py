@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pydantic import Field
+
 from workers_sdk import Context, Fail, Worker
 
 from ..services import openai

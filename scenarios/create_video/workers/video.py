@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 from pydantic import Field
+
 from workers_sdk import Context, Done, Fail, Result, Worker
 
 from ..film.ffmpeg import Stopped, duration_of

@@ -59,6 +59,8 @@ def place(text: str, **more: object) -> tuple[str, int, int]:
         (tasks(task("A", params="{{ {1: 2} }}")), "not_json", 4, 13),
         (tasks(task("A", prompt='"{{ \'\\ud800\' }}"')), "bad_text", 4, 14),
         (tasks(task("A", params="{ {{ 'a' }}: 1 }")), "yaml_key", 4, 15),
+        (GOOD + "# a\x85b\n", "bad_text", 4, 4),
+        (GOOD + "# a\u2028b\n", "bad_text", 4, 4),
         ("- a\n", "wrong_type", 1, 1),
         ("", "wrong_type", 1, 1),
     ],

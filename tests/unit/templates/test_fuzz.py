@@ -26,14 +26,20 @@ def answer(text: str) -> None:
         assert all(problem.line <= text.count("\n") + 2 for problem in error.problems)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
 def test_pieces_in_any_order_are_answered(text: str) -> None:
     answer(text)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, len(SEED)), st.integers(0, 12), st.sampled_from(PIECES)), min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SEED)), st.integers(0, 12), st.sampled_from(PIECES)),
+        min_size=1,
+        max_size=3,
+    )
+)
 def test_a_damaged_seed_is_answered(damage: list[tuple[int, int, str]]) -> None:
     text = SEED
     for position, length, piece in damage:
