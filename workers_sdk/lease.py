@@ -68,8 +68,8 @@ class LeaseKeeper:
                 self._lost(delivery)
 
 
-async def on_own_thread(main: Main) -> None:
-    """Run `main(stop)` on an event loop in a thread of its own; cancelling this sets its `stop` and waits for the end.
+async def on_own_thread(main: Main, stop: asyncio.Event) -> None:
+    """Run `main` on an event loop in a thread of its own until `stop`, which it gets as an event of its own loop.
 
     Raises:
         Exception: what `main` raised.
@@ -77,16 +77,16 @@ async def on_own_thread(main: Main) -> None:
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def body() -> None:
-        stop = asyncio.Event()
-        started.set_result((asyncio.get_running_loop(), stop))
-        await main(stop)
+        inner_stop = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), inner_stop))
+        await main(inner_stop)
 
     with ThreadPoolExecutor(1, thread_name_prefix="leases") as pool:
         ended = asyncio.get_running_loop().run_in_executor(pool, asyncio.run, body())
         try:
-            await asyncio.shield(ended)
+            await first_of(asyncio.wait([ended]), stop.wait())
         finally:
             if not ended.done():
-                loop, stop = started.result()
-                loop.call_soon_threadsafe(stop.set)
-                await ended
+                loop, inner_stop = started.result()
+                loop.call_soon_threadsafe(inner_stop.set)
+            await ended

@@ -98,7 +98,8 @@ class Session:
             Fetcher(self._shift, link, at, runner.start)
             for link, at in zip(links, self._shift.partitions, strict=True)
         ]
-        keeper = group.create_task(self._keep_leases(runner), name="lease-keeper")
+        done = asyncio.Event()
+        group.create_task(self._keep_leases(runner, done), name="lease-keeper")
         finisher = group.create_task(self._finisher.run(), name="finisher")
         group.create_task(self._progress.run(), name="progress")
         fetching = [group.create_task(fetcher.run(), name="fetcher") for fetcher in fetchers]
@@ -112,10 +113,10 @@ class Session:
         await self._report_the_rest(finisher)
         await self._hand_back_the_rest()
         self._progress.close()
-        keeper.cancel()
+        done.set()
         await self._leave()
 
-    async def _keep_leases(self, runner: Runner) -> None:
+    async def _keep_leases(self, runner: Runner, done: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         keeper = LeaseKeeper(
             self._shift,
@@ -124,9 +125,9 @@ class Session:
             lambda delivery: loop.call_soon_threadsafe(runner.lose, delivery),
         )
         if self._options.seams.lease_thread:
-            await on_own_thread(keeper.run)
+            await on_own_thread(keeper.run, done)
         else:
-            await keeper.run(asyncio.Event())
+            await keeper.run(done)
 
     async def _drain(self, runner: Runner) -> None:
         """Let handlers finish; those that take too long are cancelled."""

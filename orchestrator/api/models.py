@@ -159,8 +159,6 @@ class ScenarioItem(BaseModel):
     created_at: str = Field(description="ISO 8601, UTC.")
     updated_at: str
     finished_at: str | None = None
-    variables: dict[str, Json]
-    warnings: list[WarningOut]
     error: Json = Field(default=None, description="Why it failed.")
     links: SelfLink
 
@@ -172,6 +170,8 @@ class ScenarioOut(ScenarioItem):
         json_schema_extra={"examples": [SCENARIO | {"result_ref": REF, "tasks": [TASK]}]}
     )
 
+    variables: dict[str, Json]
+    warnings: list[WarningOut]
     result_ref: str | None = Field(
         default=None, description="Artifact of the last task that nothing waits for."
     )

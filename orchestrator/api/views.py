@@ -53,6 +53,8 @@ def scenario_out(scenario: ScenarioRecord, tasks: Sequence[TaskRecord]) -> Scena
     return ScenarioOut.model_validate(
         {
             **_scenario_fields(scenario),
+            "variables": scenario.variables,
+            "warnings": scenario.warnings,
             "result_ref": refs[-1] if refs else None,
             "tasks": [task_out(task) for task in tasks],
         }
@@ -71,8 +73,6 @@ def _scenario_fields(scenario: ScenarioRecord) -> dict[str, object]:
         "created_at": scenario.created_at,
         "updated_at": scenario.updated_at,
         "finished_at": scenario.finished_at or None,
-        "variables": scenario.variables,
-        "warnings": scenario.warnings,
         "error": scenario.error,
         "links": SelfLink(self=f"/scenarios/{scenario.scenario_id}"),
     }

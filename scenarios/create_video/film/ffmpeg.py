@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from ..errors import ProviderError
 
-_ALWAYS = "-hide_banner -nostdin -y -loglevel error -nostats -progress pipe:1".split()
+_ALWAYS = ("-hide_banner", "-nostdin", "-y", "-loglevel", "error", "-nostats", "-progress", "pipe:1")
 _POLL_S = 0.2
 _TERMINATE_S = 3.0
 _DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")

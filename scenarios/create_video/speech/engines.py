@@ -7,18 +7,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Sequence
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ProviderError
+from ..writing.language import split_sentences
 from .sound import Sound, from_pcm, from_wav
 from .words import Word, proportional
 
 # Words a minute: calmer than eSpeak's own 175, so that it is easier to follow.
 _RATE = 155
 _TIMEOUT_S = 120
-_VARIANTS = ("", "+f2", "+m3", "+f4")
+_PAUSE_S = 0.35
+_SOURCE, _TARGET = "<text file>", "<sound file>"
 _CHILD = "scenarios.create_video.speech.espeak"
 
 
@@ -38,11 +42,15 @@ def speak_offline(text: str, language: str, take: int = 1) -> Spoken:
     Raises ProviderError when no engine is installed, or the one there is fails.
     """
     if language == "en" and shutil.which("flite"):
-        return _flite(text, take)
+        voice = ("slt", "rms", "awb", "kal")[(take - 1) % 4]
+        return _by_files("flite", text, ["flite", "-voice", voice, "-f", _SOURCE, "-o", _TARGET])
+    voice = language + ("", "+f2", "+m3", "+f4")[(take - 1) % 4]
+    system = find_library("espeak-ng")
+    if system or importlib.util.find_spec("espeakng_loader"):
+        return _espeak_library(text, voice, system)
     if shutil.which("espeak-ng"):
-        return _espeak_program(text, language, take)
-    if importlib.util.find_spec("espeakng_loader"):
-        return _espeak_library(text, language, take)
+        command = ["espeak-ng", "-v", voice, "-s", str(_RATE), "-b", "1", "-f", _SOURCE, "-w", _TARGET]
+        return _by_files("espeak-ng", text, command)
     raise ProviderError(
         "not_installed",
         "no speech engine: install the extra `tts` (package espeakng-loader), or the program espeak-ng, or flite for "
@@ -50,53 +58,45 @@ def speak_offline(text: str, language: str, take: int = 1) -> Spoken:
     )
 
 
-def _flite(text: str, take: int) -> Spoken:
-    voice = ("slt", "rms", "awb", "kal")[(take - 1) % 4]
-    return _by_files(
-        "flite", text, lambda source, target: ["flite", "-voice", voice, "-f", source, "-o", target]
-    )
+def _by_files(provider: str, text: str, command: Sequence[str]) -> Spoken:
+    """Speak with a program that reads a text file and writes a WAV file, and tells no times.
 
-
-def _espeak_program(text: str, language: str, take: int) -> Spoken:
-    voice = language + _VARIANTS[(take - 1) % 4]
-    return _by_files(
-        "espeak-ng",
-        text,
-        lambda source, target: [
-            "espeak-ng",
-            "-v",
-            voice,
-            "-s",
-            str(_RATE),
-            "-b",
-            "1",
-            "-f",
-            source,
-            "-w",
-            target,
-        ],
-    )
-
-
-def _by_files(provider: str, text: str, command: Callable[[str, str], list[str]]) -> Spoken:
-    """Speak with a program that reads a text file and writes a WAV file. Its word times are proportional."""
+    It speaks sentence by sentence, so that at least the start of every sentence is exact.
+    """
+    samples: array[int] = array("h")
+    words: list[Word] = []
+    rate = 0
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "text.txt", Path(folder) / "speech.wav"
-        source.write_text(text, encoding="utf-8")
-        _run(provider, command(str(source), str(target)), b"")
-        sound = from_wav(target.read_bytes() if target.exists() else b"")
-    return Spoken(sound, tuple(proportional(text, sound.duration)), provider, "proportional")
+        for sentence in split_sentences(text):
+            sound = _sentence(provider, sentence, command, Path(folder))
+            if rate:
+                samples.extend([0] * round(rate * _PAUSE_S))
+            rate = sound.rate
+            start = len(samples) / rate
+            spoken = proportional(sentence, sound.duration)
+            words += [Word(round(start + w.start, 3), round(start + w.end, 3), w.text) for w in spoken]
+            samples.extend(sound.samples)
+    return Spoken(Sound(samples, rate), tuple(words), provider, "proportional")
 
 
-def _espeak_library(text: str, language: str, take: int) -> Spoken:
-    voice = language + _VARIANTS[(take - 1) % 4]
-    request = json.dumps({"text": text, "voice": voice, "rate": _RATE}).encode()
-    answer = _run("espeakng-loader", [sys.executable, "-m", _CHILD], request)
+def _sentence(provider: str, sentence: str, command: Sequence[str], folder: Path) -> Sound:
+    source, target = folder / "text.txt", folder / "speech.wav"
+    source.write_text(sentence, encoding="utf-8")
+    names = {_SOURCE: str(source), _TARGET: str(target)}
+    _run(provider, [names.get(part, part) for part in command], b"")
+    return from_wav(target.read_bytes() if target.exists() else b"")
+
+
+def _espeak_library(text: str, voice: str, library: str | None) -> Spoken:
+    """Speak with the library of eSpeak NG, in a process of its own: it tells when each word begins."""
+    provider = "espeak-ng" if library else "espeakng-loader"
+    request = json.dumps({"text": text, "voice": voice, "rate": _RATE, "library": library}).encode()
+    answer = _run(provider, [sys.executable, "-m", _CHILD], request)
     head, _, samples = answer.partition(b"\n")
     facts = json.loads(head)
     sound = from_pcm(samples, facts["rate"])
     words = _words(text, facts["words"], sound.duration)
-    return Spoken(sound, tuple(words), "espeakng-loader", "tts-events")
+    return Spoken(sound, tuple(words), provider, "tts-events")
 
 
 def _words(text: str, events: list[list[float]], duration: float) -> list[Word]:

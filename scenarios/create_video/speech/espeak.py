@@ -1,8 +1,8 @@
-"""A process of its own that speaks with the eSpeak NG library of the `espeakng-loader` wheel.
+"""A process of its own that speaks with the eSpeak NG library: the system's, or that of the `espeakng-loader` wheel.
 
 eSpeak NG is GPL-3, so its library is never loaded into a worker; the two talk over pipes:
 
-    echo '{"text": "Hello", "voice": "en", "rate": 165}' | python -m scenarios.create_video.speech.espeak > answer
+    echo '{"text": "Hello", "voice": "en", "rate": 165, "library": null}' | python -m scenarios.create_video.speech.espeak > answer
 
 Standard output carries one line of JSON `{"rate": Hz, "words": [[position, seconds], ...]}` (positions count
 characters of the text from 0), then raw 16-bit samples.
@@ -45,11 +45,13 @@ _Callback = ctypes.CFUNCTYPE(
 )
 
 
-def speak(text: str, voice: str, rate: int) -> tuple[int, list[tuple[int, float]], bytes]:
-    """Speak a text. Returns the sample rate, words (position, seconds) and samples. Raises OSError."""
-    loader: Any = importlib.import_module("espeakng_loader")
-    library = ctypes.CDLL(loader.get_library_path())
-    hertz: int = library.espeak_Initialize(_SYNCHRONOUS, 0, str(loader.get_data_path()).encode(), _DONT_EXIT)
+def speak(text: str, voice: str, rate: int, name: str | None) -> tuple[int, list[tuple[int, float]], bytes]:
+    """Speak a text. Returns the sample rate, words (position, seconds) and samples. Raises OSError.
+
+    `name` is the library of the system; None takes that of the wheel.
+    """
+    library, data_folder = _load(name)
+    hertz: int = library.espeak_Initialize(_SYNCHRONOUS, 0, data_folder, _DONT_EXIT)
     if hertz <= 0:
         raise OSError("eSpeak NG did not start: its data folder cannot be read")
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
@@ -78,11 +80,21 @@ def speak(text: str, voice: str, rate: int) -> tuple[int, list[tuple[int, float]
     return hertz, words, bytes(samples)
 
 
+def _load(name: str | None) -> tuple[ctypes.CDLL, bytes | None]:
+    """The library and the folder of its data (None: the one it was built with)."""
+    if name:
+        return ctypes.CDLL(name), None
+    loader: Any = importlib.import_module("espeakng_loader")
+    return ctypes.CDLL(loader.get_library_path()), str(loader.get_data_path()).encode()
+
+
 def main() -> int:
     """Read a request from standard input, write the answer to standard output."""
     request = json.load(sys.stdin)
     try:
-        hertz, words, samples = speak(request["text"], request["voice"], request["rate"])
+        hertz, words, samples = speak(
+            **{key: request[key] for key in ("text", "voice", "rate")}, name=request["library"]
+        )
     except (OSError, ImportError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -2,13 +2,13 @@
 
 import importlib.util
 import math
-import shutil
 from array import array
 from pathlib import Path
 
 import pytest
 
 from scenarios.create_video.errors import ProviderError
+from scenarios.create_video.speech import engines
 from scenarios.create_video.speech.engines import speak_offline
 from scenarios.create_video.speech.sound import Sound, evenly_loud, from_pcm, from_wav, mean_db
 from scenarios.create_video.speech.words import Word, from_characters, from_json, proportional, to_json
@@ -50,27 +50,43 @@ def test_an_unknown_language_fails_with_words() -> None:
         speak_offline("Hello", "xx-nowhere")
 
 
-def test_without_an_engine_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+def test_without_an_engine_the_error_says_what_to_install(bare: None) -> None:
     with pytest.raises(ProviderError, match="espeakng-loader") as caught:
         speak_offline("Привет", "ru")
     assert caught.value.code == "not_installed"
 
 
 @pytest.mark.parametrize(("program", "language"), [("flite", "en"), ("espeak-ng", "ru")])
-def test_a_program_on_the_path_is_preferred(
-    program: str, language: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_program_alone_speaks_sentence_by_sentence(
+    program: str, language: str, bare: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The program stands in for the real one: it writes a sound file where it is told to."""
+    """The program stands in for the real one: it writes half a second of sound where it is told to."""
     (tmp_path / "one.wav").write_bytes(_tone(0.5).to_wav())
     script = tmp_path / program
-    script.write_text(f'#!/bin/sh\nfor last; do :; done\ncp "{tmp_path}/one.wav" "$last"\n')
+    script.write_text(f'#!/bin/sh\nfor last; do :; done\n/bin/cp "{tmp_path}/one.wav" "$last"\n')
     script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    spoken = speak_offline("one two", language)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    spoken = speak_offline("One two. Three.", language)
     assert (spoken.provider, spoken.timing) == (program, "proportional")
-    assert [word.text for word in spoken.words] == ["one", "two"]
+    assert [(word.start, word.text) for word in spoken.words if word.text != "two."] == [
+        (0, "One"),
+        (0.85, "Three."),
+    ]
+    assert spoken.sound.duration == pytest.approx(1.35)
+
+
+def test_the_library_of_the_wheel_speaks_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_library", lambda name: None)
+    spoken = speak_offline("Привет, мир!", "ru")
+    assert (spoken.provider, spoken.timing) == ("espeakng-loader", "tts-events")
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without any speech engine."""
+    monkeypatch.setattr(engines, "find_library", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", "/nowhere")
 
 
 def test_loudness_is_brought_to_the_aim_without_clipping() -> None:

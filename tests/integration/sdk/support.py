@@ -46,15 +46,13 @@ class Desk:
     ) -> None:
         """Write the hash and add the entry."""
         at = self.at(task_id)
-        template = template_texts(fields)
-        both = {"id": task_id, "scenario_id": scenario_id, "name": name, **template}
         attempt = token.partition(".")[0]
-        entry = await self.link.execute(
-            "XADD", at.queue(service), "*", *flat({**both, "attempt": attempt, "token": token})
-        )
+        both = {"id": task_id, "scenario_id": scenario_id, "name": name, **template_texts(fields)}
         state = {"service": service, "status": "pending", "queue": "0", "worker": "", "attempt": attempt}
-        task = {**both, **state, "token": token, "entry": entry.decode()}
-        await self.link.execute("HSET", at.task(task_id), *flat(task))
+        # The hash first: a worker reads the entry the moment it stands there.
+        await self.link.execute("HSET", at.task(task_id), *flat({**both, **state, "token": token}))
+        entry = {**both, "attempt": attempt, "token": token}
+        await self.link.execute("XADD", at.queue(service), "*", *flat(entry))
 
     def at(self, any_id: str) -> Partition:
         """Partition of an id."""

@@ -1,0 +1,97 @@
+"""Workers as processes: signals, exit codes, what they need installed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.wait import wait_until
+
+from .support import Desk, result_of
+
+ROOT = Path(__file__).parents[3]
+MODULE = "tests.integration.sdk.process_worker"
+
+
+@contextlib.contextmanager
+def running(target: str, desk: Desk) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process."""
+    environment = os.environ | {"REDIS_URL": desk.url, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-m", "workers_sdk", target], cwd=ROOT, env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end and return the exit code."""
+    await wait_until(lambda: process.poll() is not None, what="the end of the process", timeout_s=30)
+    return process.wait()
+
+
+async def test_sigterm_finishes_what_runs_and_ends_well(desk: Desk) -> None:
+    task_id = await desk.put("Slow")
+    with running(MODULE, desk) as process:
+        await desk.processing(task_id)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 0
+    assert result_of(await desk.end()) == "finished"
+    assert await desk.left() == (0, 0, 0)
+
+
+async def test_a_second_signal_hands_back_what_runs(desk: Desk) -> None:
+    task_id = await desk.put("Endless")
+    with running(f"{MODULE}:worker", desk) as process:
+        await desk.processing(task_id)
+        process.send_signal(signal.SIGINT)
+        await wait_until(lambda: _signal_again(process), what="the end of the process", every_s=0.2)
+        assert process.wait() in (0, 128 + signal.SIGINT)
+
+
+def _signal_again(process: subprocess.Popen[bytes]) -> bool:
+    process.send_signal(signal.SIGINT)
+    return process.poll() is not None
+
+
+async def test_a_thread_that_never_ends_does_not_keep_the_process(desk: Desk) -> None:
+    task_id = await desk.put("Deaf", service="voice-service")
+    with running(f"{MODULE}:stubborn", desk) as process:
+        await desk.processing(task_id)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 1
+    assert (await desk.task(task_id))["status"] == "pending"
+
+
+async def test_a_worker_that_is_killed_leaves_its_task_pending_for_the_sweep(desk: Desk) -> None:
+    task_id = await desk.put("Endless")
+    with running(f"{MODULE}:worker", desk) as process:
+        await desk.processing(task_id)
+        process.kill()
+        await ended(process)
+    assert await desk.left() == (1, 1, 1)
+
+
+def test_a_module_without_a_worker_is_told_in_words() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "workers_sdk", "json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "json has no Worker" in done.stderr
+
+
+def test_the_sdk_needs_nothing_of_the_server() -> None:
+    blocked = (
+        "fastapi uvicorn starlette jinja2 yaml pydantic_settings httpx cyclopts rich orchestrator scenarios"
+    )
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked.split()!r}))\n"
+        "import workers_sdk, workers_sdk.testing, workers_sdk.__main__, workers_sdk.logs\n"
+        "workers_sdk.logs.configure(json=False); workers_sdk.logs.configure(json=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
