@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     )
     templates: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(),
-        description="Folders with more templates, separated like PATH; names must be unique.",
+        description="Folders with more templates, separated like PATH; they take the place of a pack's of the same name.",
     )
     strict_templates: bool = Field(default=False, description="Treat warnings about a template as errors.")
     max_tasks: int = Field(default=10_000, ge=1, le=1_000_000, description="Most tasks of one scenario.")

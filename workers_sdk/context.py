@@ -140,11 +140,13 @@ class Context:
         return results[0]
 
     def results(self, field: str) -> list[Result]:
-        """Results of the tasks that `field` refers to, in the order of the field.
+        """Results of the tasks that `field` refers to, in the order of the field; none for an empty list.
 
         Raises:
             LookupError: the field refers to no task, or one of them has not succeeded.
         """
+        if self._entry.fields.get(field) == []:
+            return []
         ids = references_of(self._entry.fields).get(field)
         if not ids:
             known = ", ".join(references_of(self._entry.fields)) or "none"

@@ -64,7 +64,7 @@ def app_from_env() -> FastAPI:
 def template_registry(settings: Settings) -> Registry:
     """Templates of the settings' folders and of all packs. Raises: PackError, TemplateError, OSError."""
     folders = [pack.template_folder for pack in discover() if pack.template_folder.is_dir()]
-    return Registry([*settings.templates, *folders])
+    return Registry(folders, overriding=settings.templates)
 
 
 def _lifespan(settings: Settings, given: Link | None, artifact_store: Artifacts | None) -> Lifespan:

@@ -14,20 +14,23 @@ PREFIX = "Scenario"
 class Registry:
     """Templates by name. Reads the files once, when made.
 
+    Args:
+        folders: of the packs.
+        overriding: folders whose templates take the place of those of the same name in `folders`.
+
     Raises:
-        TemplateError: with the problems of all files; also when two files have one name.
+        TemplateError: with the problems of all files; also when two files of the same kind of folder have one name.
     """
 
-    def __init__(self, folders: Sequence[Path], limits: Limits | None = None) -> None:
-        self._templates: dict[str, Template] = {}
+    def __init__(
+        self, folders: Sequence[Path], limits: Limits | None = None, *, overriding: Sequence[Path] = ()
+    ) -> None:
         problems: list[TemplateProblem] = []
-        for file in (file for folder in folders for file in _files(folder)):
-            try:
-                self._add(_load(file, limits or Limits()))
-            except TemplateError as error:
-                problems += error.problems
+        below = _loaded(folders, limits or Limits(), problems)
+        above = _loaded(overriding, limits or Limits(), problems)
         if problems:
             raise TemplateError(problems)
+        self._templates = below | above
 
     def names(self) -> list[str]:
         """Names of all templates, as their files give them, sorted."""
@@ -44,12 +47,23 @@ class Registry:
             raise UnknownTemplate(name, closest(name, self.names()))
         return template
 
-    def _add(self, template: Template) -> None:
-        key = template.name.removeprefix(PREFIX)
-        other = self._templates.setdefault(key, template)
+
+def _loaded(
+    folders: Sequence[Path], limits: Limits, problems: list[TemplateProblem]
+) -> dict[str, Template]:
+    """Templates of some folders by their short name; what is wrong with them is added to `problems`."""
+    found: dict[str, Template] = {}
+    for file in (file for folder in folders for file in _files(folder)):
+        try:
+            template = _load(file, limits)
+        except TemplateError as error:
+            problems += error.problems
+            continue
+        other = found.setdefault(template.name.removeprefix(PREFIX), template)
         if other is not template:
-            message = f"{template.file} and {other.file} both hold a template named {key}"
-            raise TemplateError([TemplateProblem("duplicate_template", message, template.file, path="name")])
+            message = f"{template.file} and {other.file} both hold a template named {template.name}"
+            problems.append(TemplateProblem("duplicate_template", message, template.file, path="name"))
+    return found
 
 
 def _files(folder: Path) -> list[Path]:

@@ -125,7 +125,7 @@ class Faulty:
         if self.down:
             raise Unavailable("nobody there")
         # A server that was just emptied gets every script as EVAL with its text once.
-        if self.lose and not self.lost and answer and self.lose in f"{command[0]} {command[1]}":
+        if self.lose and not self.lost and answer and self.lose in f"{command[0]!s} {command[1]!s}":
             self.lost += 1
             raise Unavailable("the answer was lost")
 

@@ -1,6 +1,7 @@
 """Lost answers, outages, deleted groups, garbage: everything is done, and reported once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -65,14 +66,15 @@ async def test_garbage_in_a_queue_is_set_aside_and_stops_nothing(desk: Desk) -> 
     worker.task("CreateText")(lambda: "done")
     stream = desk.partitions[0].queue(SERVICE)
     complete = {"scenario_id": "0" * 16, "name": "x", "attempt": "1", "token": "1.x.1"}
-    for fields in (
+    entries: list[dict[Any, Any]] = [
         {"nothing": "of use"},
         {"id": b"\xff\xfe", **complete},
         {"id": "../../etc/passwd", **complete},
         {"id": "0" * 16, **complete, "attempt": "many"},
         {"id": "0" * 16, **complete, "params": "{not JSON"},
         {b"\xff": "1"},
-    ):
+    ]
+    for fields in entries:
         await desk.link.execute("XADD", stream, "*", *(part for pair in fields.items() for part in pair))
     await desk.put("CreateText")
     async with worker.running():
@@ -83,9 +85,9 @@ async def test_garbage_in_a_queue_is_set_aside_and_stops_nothing(desk: Desk) -> 
 
         await wait_until(all_aside, what="six entries in quarantine")
     assert await desk.left() == (0, 0, 0)
-    entries = await desk.link.execute("XRANGE", desk.partitions[0].quarantine, "-", "+")
-    assert {fields_of(fields)["stream"] for _, fields in entries} == {stream.encode()}
-    assert all(fields_of(fields)["reason"] for _, fields in entries)
+    aside = await desk.link.execute("XRANGE", desk.partitions[0].quarantine, "-", "+")
+    assert {fields_of(fields)["stream"] for _, fields in aside} == {stream.encode()}
+    assert all(fields_of(fields)["reason"] for _, fields in aside)
 
 
 async def test_a_task_key_of_another_kind_is_set_aside_and_stops_nothing(desk: Desk) -> None:

@@ -62,3 +62,15 @@ def test_the_schema_is_of_the_2020_12_dialect_and_knows_the_fields() -> None:
     assert one["additionalProperties"] is True
     assert one["required"] == ["service", "name"]
     assert {"needs", "consumers", "count", "prompt", "params"} <= one["properties"].keys()
+
+
+def test_a_template_of_an_overriding_folder_takes_the_place_of_a_packs(tmp_path: Path) -> None:
+    for folder, version in (("pack", "1.0.0"), ("mine", "2.0.0")):
+        (tmp_path / folder).mkdir()
+        text = f'name: ScenarioCreateVideo\nversion: "{version}"\ntasks:\n  - {{name: A, service: s}}\n'
+        (tmp_path / folder / "create_video.yml").write_text(text)
+
+    registry = Registry([tmp_path / "pack"], overriding=[tmp_path / "mine"])
+
+    assert registry.names() == ["ScenarioCreateVideo"]
+    assert "2.0.0" in registry.get("CreateVideo").text
