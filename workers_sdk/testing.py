@@ -48,7 +48,6 @@ async def run_handler(
     results: Mapping[str, Any] | None = None,
     fields: Mapping[str, Any] | None = None,
     artifacts: Path | str = "memory://",
-    attempt_number: int = 1,
 ) -> Ran:
     """Run the handler of a task name once, exactly as a worker would, where a worker would.
 
@@ -65,9 +64,7 @@ async def run_handler(
     ids, references = _references(scenario_id, results or {})
     template = {**(fields or {}), **ids, "params": dict(params or {}), "prompt": prompt}
     task_id = short_uuid(scenario_id, name)
-    entry = TaskEntry(
-        "1-1", worker.options.services[0], task_id, scenario_id, name, attempt_number, "1.test.1", template
-    )
+    entry = TaskEntry("1-1", worker.options.services[0], task_id, scenario_id, name, 1, "1.test.1", template)
     said: list[tuple[float, str]] = []
     ctx = Context(
         entry,

@@ -1,6 +1,6 @@
 """A worker for Scenarist in plain redis-py, written from docs/protocol.md: upper-cases the prompt of every task.
 
-    REDIS_URL=redis://localhost:6379 python plain_worker.py echo-service
+REDIS_URL=redis://localhost:6379 python plain_worker.py echo-service
 """
 
 import json

@@ -48,9 +48,7 @@ class Registry:
         return template
 
 
-def _loaded(
-    folders: Sequence[Path], limits: Limits, problems: list[TemplateProblem]
-) -> dict[str, Template]:
+def _loaded(folders: Sequence[Path], limits: Limits, problems: list[TemplateProblem]) -> dict[str, Template]:
     """Templates of some folders by their short name; what is wrong with them is added to `problems`."""
     found: dict[str, Template] = {}
     for file in (file for folder in folders for file in _files(folder)):

@@ -32,7 +32,9 @@ async def test_the_readmes_scenario_runs(tmp_path: Path, redis_url: str) -> None
         worker = await asyncio.create_subprocess_exec(sys.executable, HELLO / "hello.py", env=environment)
         try:
             async with httpx.AsyncClient(base_url=running.api_url, timeout=30) as client:
-                accepted = await client.post("/generate", json={"scenario": "Hello", "variables": {"NAMES": ["you", "me"]}})
+                accepted = await client.post(
+                    "/generate", json={"scenario": "Hello", "variables": {"NAMES": ["you", "me"]}}
+                )
                 scenario = await wait_until(lambda: _ended(client, accepted), what="the end of Hello")
         finally:
             worker.terminate()

@@ -33,7 +33,9 @@ async def test_the_seeds_template_makes_a_film(tmp_path: Path, redis_url: str, l
             accepted = await client.post("/generate", json=REQUEST)
             assert accepted.status_code == 201
             scenario = await wait_until(lambda: _ended(client, accepted), what="the end", timeout_s=120)
-            film = await client.get(f"/tasks/{scenario['tasks'][-1]['id']}/result", headers={"Range": "bytes=4-7"})
+            film = await client.get(
+                f"/tasks/{scenario['tasks'][-1]['id']}/result", headers={"Range": "bytes=4-7"}
+            )
 
     warnings = accepted.json()["warnings"]
     assert [w["code"] for w in warnings] == ["queue_mismatch"] * len(warnings)

@@ -16,32 +16,32 @@
 -- Flags    allow-oom
 -- Uses     check, clock, iso, counts, dispatch
 local timers, events = KEYS[1], KEYS[2]
-local prefix, id, max_lost, nonce = ARGV[1], ARGV[2], whole(ARGV[3], 'max_lost'), ARGV[4]
+local prefix, task_id, max_lost, nonce = ARGV[1], ARGV[2], whole(ARGV[3], 'max_lost'), ARGV[4]
 
 check(#nonce > 0, 'nonce')
 local at_ms = now_ms()
-local due = tonumber(redis.call('ZSCORE', timers, 'lease:' .. id) or '')
+local due = tonumber(redis.call('ZSCORE', timers, 'lease:' .. task_id) or '')
 if not due or due > at_ms then return 'NOT_DUE' end
 redis.call('XLEN', events)
-local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'worker', 'token', 'attempt', 'lost', 'scenario_id', 'service')
+local task = redis.call('HMGET', prefix .. 'task:' .. task_id, 'status', 'worker', 'token', 'attempt', 'lost', 'scenario_id', 'service')
 if task[1] ~= 'processing' or task[2] ~= 'http' then
-  redis.call('ZREM', timers, 'lease:' .. id)
+  redis.call('ZREM', timers, 'lease:' .. task_id)
   return 'REMOVED'
 end
 local lost, attempt, now = tonumber(task[5] or 0) + 1, task[4] + 1, iso(at_ms)
-local fields = template_fields(prefix, id)
+local fields = template_fields(prefix, task_id)
 redis.call('XLEN', prefix .. 'queue:' .. task[7])
 local found = counts_of(prefix, task[6])
 
-redis.call('ZREM', timers, 'lease:' .. id)
+redis.call('ZREM', timers, 'lease:' .. task_id)
 if lost >= max_lost then
-  redis.call('XADD', events, '*', 'task_id', id, 'status', 'failed', 'token', task[3], 'acked', '1', 'error',
+  redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'failed', 'token', task[3], 'acked', '1', 'error',
     '{"type":"worker_lost","message":"the worker was lost ' .. lost .. ' times while it held the task"}')
   return 'GAVE_UP'
 end
 local token = attempt .. '.' .. nonce .. '.1'
-local entry = dispatch(prefix, task[7], id, task[6], attempt, token, fields)
-redis.call('HSET', prefix .. 'task:' .. id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
+local entry = dispatch(prefix, task[7], task_id, task[6], attempt, token, fields)
+redis.call('HSET', prefix .. 'task:' .. task_id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
   'lost', lost, 'worker', '', 'started_at', '', 'updated_at', now)
 move_count(found, 'processing', 'pending')
 write_counts(prefix, now)

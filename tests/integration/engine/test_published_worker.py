@@ -20,14 +20,21 @@ EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "plain_worker.py"
 @pytest.fixture
 def published_worker(redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
     """The example as a process of its own."""
-    with subprocess.Popen([sys.executable, EXAMPLE, "test-service"], env={**os.environ, "REDIS_URL": redis_url}) as process:
+    with subprocess.Popen(
+        [sys.executable, EXAMPLE, "test-service"], env={**os.environ, "REDIS_URL": redis_url}
+    ) as process:
         yield process
         process.kill()
 
 
 def test_the_example_is_short_and_needs_nothing_of_ours() -> None:
     source = EXAMPLE.read_text()
-    imported = {alias.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import) for alias in node.names}
+    imported = {
+        alias.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
 
     assert len(source.splitlines()) <= 60
     assert imported <= {"json", "os", "socket", "sys", "redis"}

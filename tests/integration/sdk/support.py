@@ -12,7 +12,7 @@ from workers_sdk.protocol.link import Argument, Command, Link, RedisLink, Unavai
 from workers_sdk.protocol.messages import EventKind, TaskEvent, loads, template_texts
 from workers_sdk.seams import Seams
 
-LEASE_MS: Final = 600
+LEASE_MS: Final = 900
 SERVICE: Final = "text-service"
 
 
@@ -115,6 +115,7 @@ class Faulty:
         self.lose = lose
         self.lost = 0
         self.down = False
+        self.refused = 0
 
     def connect(self, url: str, **options: Any) -> Link:
         """See `RedisLink`."""
@@ -123,6 +124,7 @@ class Faulty:
     def check(self, command: Command, answer: Any = b"") -> None:
         """Raise Unavailable when it is time to."""
         if self.down:
+            self.refused += 1
             raise Unavailable("nobody there")
         # A server that was just emptied gets every script as EVAL with its text once.
         if self.lose and not self.lost and answer and self.lose in f"{command[0]!s} {command[1]!s}":

@@ -10,7 +10,7 @@ from workers_sdk import Context
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partitions
 from workers_sdk.protocol.messages import fields_of
 
-from .support import LEASE_MS, SERVICE, Desk, Faulty, result_of
+from .support import SERVICE, Desk, Faulty, result_of
 
 
 @pytest.mark.parametrize("lose", ["-- finish: ", "-- claim: ", "XREADGROUP"])
@@ -50,15 +50,10 @@ async def test_what_is_finished_during_an_outage_is_reported_after_it(desk: Desk
         await desk.processing(task_id)
         faults.down = True
         go_on.set()
-        await asyncio.wait_for(_some_time(), 20)
+        await wait_until(lambda: faults.refused > 10, what="some tries without success")
         assert await desk.events() == []
         faults.down = False
         assert result_of(await desk.end()) == "done"
-
-
-async def _some_time() -> None:
-    """Longer than a lease."""
-    await asyncio.get_running_loop().run_in_executor(None, asyncio.run, asyncio.sleep(1.5 * LEASE_MS / 1000))
 
 
 async def test_garbage_in_a_queue_is_set_aside_and_stops_nothing(desk: Desk) -> None:
