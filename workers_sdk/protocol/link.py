@@ -5,7 +5,9 @@ a simulation or a test may stand in its place. Replies are raw RESP2 (bytes, int
 for a whole batch, so one bad byte cannot poison its neighbours.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from redis import exceptions as redis_errors
@@ -103,28 +105,45 @@ class RedisLink:
 
     async def execute(self, *command: Argument) -> Any:
         """See `Link.execute`."""
-        try:
+        with _translating():
             return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        except RedisError as error:
-            raise _translated(error) from error
-        except OSError as error:
-            raise Unavailable(str(error)) from error
 
     async def execute_many(self, commands: Sequence[Command]) -> list[Any]:
         """See `Link.execute_many`."""
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        try:
+        with _translating():
             return list(await pipeline.execute())
-        except RedisError as error:
-            raise _translated(error) from error
-        except OSError as error:
-            raise Unavailable(str(error)) from error
 
     async def close(self) -> None:
         """See `Link.close`."""
         await self._redis.aclose(close_connection_pool=True)
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    """Give errors our names, and see that a cancellation is one.
+
+    redis-py swallows about one `task.cancel()` in twenty, or turns it into a connection error; a loop that waits out
+    outages would then never end.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    except RedisError as error:
+        _raise_if_cancelled(task, before)
+        raise _translated(error) from error
+    except OSError as error:
+        _raise_if_cancelled(task, before)
+        raise Unavailable(str(error)) from error
+    _raise_if_cancelled(task, before)
+
+
+def _raise_if_cancelled(task: asyncio.Task[Any] | None, before: int) -> None:
+    if task and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def _translated(error: RedisError) -> Exception:

@@ -1,6 +1,6 @@
 -- check: refuse arguments that are not of the documented form, before the first write.
 local function check(ok, what)
-  if not ok then error('BADARG ' .. what) end
+  if not ok then error({err = 'BADARG ' .. what}) end
 end
 
 -- A whole number that is not negative, of at most 15 digits: what both Lua and Redis count exactly.
