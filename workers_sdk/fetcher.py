@@ -17,6 +17,8 @@ from .shift import Shift
 BLOCK_MS: Final = 1_000
 """How long a read waits. It is never cancelled, since its reply would be lost: a stop asks Redis to end it (`wake`)."""
 MISSED_COUNT: Final = 1_000
+GONE: Final = ("NOGROUP", "UNBLOCKED")
+"""Stream or group do not exist (yet), or were deleted under the reader (FLUSHALL, a restart without AOF)."""
 
 Start = Callable[[Delivery, Mapping[str, Reference]], None]
 
@@ -58,9 +60,8 @@ class Fetcher:
         try:
             reply = await self._read()
         except Refused as error:
-            # NOGROUP, UNBLOCKED: stream or group were deleted under the reader (FLUSHALL, a restart without AOF).
             self._ready = False
-            await self._patience.failed(error)
+            await self._make_groups_or_wait(error)
         except Unavailable as error:
             self._ready = False
             self._missed = True
@@ -71,7 +72,6 @@ class Fetcher:
 
     async def _read(self) -> list[Any]:
         if not self._ready:
-            await self._make_groups()
             self._client_id = await self._reading.execute("CLIENT", "ID")
             self._ready = True
         if self._missed:
@@ -88,6 +88,16 @@ class Fetcher:
             "XREADGROUP", *group, "STREAMS", *self._streams, *[after] * len(self._streams)
         )
         return reply or []
+
+    async def _make_groups_or_wait(self, error: Refused) -> None:
+        """Groups are made when they are missing, not before: a server that is out of memory refuses to make any, and
+        needs workers that finish to get free."""
+        try:
+            if error.code not in GONE:
+                raise error
+            await self._make_groups()
+        except (Unavailable, Refused) as reason:
+            await self._patience.failed(reason)
 
     async def _make_groups(self) -> None:
         """From the start of the streams: finished entries are deleted, so whatever stands there is to be done."""

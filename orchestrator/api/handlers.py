@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as FrameworkError
 
 from orchestrator.store.listing import BadCursor
-from orchestrator.store.store import IdempotencyConflict
+from orchestrator.store.store import IdempotencyConflict, ScenarioTooLarge
 from orchestrator.templates import TemplateError, TemplateProblem, UnknownTemplate
 from workers_sdk.protocol.link import Unavailable
 from workers_sdk.protocol.messages import Malformed
@@ -29,6 +29,7 @@ def install(app: FastAPI) -> None:
         UnknownTemplate: _unknown_template,
         BadCursor: _cursor,
         IdempotencyConflict: _conflict,
+        ScenarioTooLarge: _scenario_too_large,
         Malformed: _malformed,
         Unavailable: _unavailable,
     }
@@ -96,6 +97,10 @@ def _cursor(_error: BadCursor) -> Problem:
 def _conflict(error: IdempotencyConflict) -> Problem:
     detail = "This Idempotency-Key came with another body before."
     return Problem("idempotency_conflict", detail, extra={"scenario_id": str(error)})
+
+
+def _scenario_too_large(error: ScenarioTooLarge) -> Problem:
+    return Problem("scenario_too_large", f"The scenario is too large: {error}.")
 
 
 def _malformed(error: Malformed) -> Problem:

@@ -55,6 +55,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Idempotency key in use",
         "The key was used with another body: repeat that body, or use a new key.",
     ),
+    "scenario_too_large": Kind(
+        422,
+        "Scenario too large",
+        "All tasks together are larger than one scenario may be: put large inputs into files and refer to them.",
+    ),
     "already_final": Kind(
         409, "Task is final", "The task ended with another status; reports change nothing any more."
     ),

@@ -7,12 +7,18 @@ import structlog
 
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
+from workers_sdk.protocol.link import Refused
 from workers_sdk.protocol.messages import Malformed, fields_of, loads
 
 from .loop import Seams
 from .reader import Entry, Reader
 
-BATCH: Final = 20
+BATCH: Final = 8
+"""Scenarios per read: each may be megabytes, and a stop waits for all of them."""
+_REJECTED: Final = {
+    "CONFLICT": "a task id exists under another scenario",
+    "TOO_FEW": "the submission lists fewer tasks than it says",
+}
 
 
 class Materializer:
@@ -37,7 +43,19 @@ class Materializer:
                 )
                 self._log.error("scenario_entry_malformed", entry_id=entry.entry_id, error=str(error))
             else:
-                await self._materialize(scenario_id, entry.entry_id, tasks)
+                await self._materialize_or_leave(scenario_id, entry.entry_id, tasks)
+        self._reader.done()
+
+    async def _materialize_or_leave(
+        self, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]]
+    ) -> None:
+        """A refusal must not stop the other entries. What was no fault of the entry is tried again later."""
+        try:
+            await self._materialize(scenario_id, entry_id, tasks)
+        except Refused as error:
+            self._log.error("scenario_not_materialized", scenario_id=scenario_id, error=str(error))
+            if error.code == "BADARG":
+                await self._store.reject(self._at, scenario_id, entry_id, "malformed", str(error))
 
     async def _materialize(self, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]]) -> None:
         offset, done = 0, False
@@ -45,6 +63,8 @@ class Materializer:
             written = await self._store.materialize(self._at, scenario_id, entry_id, tasks, offset)
             offset, done = written.written, written.done
         log = self._log.bind(scenario_id=scenario_id, tasks=offset)
+        if why := _REJECTED.get(written.reason):
+            await self._store.reject(self._at, scenario_id, entry_id, written.reason.lower(), why)
         if written.reason:
             log.warning("scenario_not_materialized", reason=written.reason)
         else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR
-from workers_sdk.protocol.link import Refused
+from workers_sdk.protocol.link import Argument, Refused
 from workers_sdk.protocol.seams import Clock
 
 from .loop import Seams
@@ -39,33 +39,42 @@ class Reader:
         self._consumer = consumer
         self._stale_ms = stale_ms
         self._cursor = "0-0"
-        self._grouped = False
         self._take_over_at = 0.0
+        self._in_hand = False
 
     async def read(self, count: int) -> list[Entry]:
-        """Up to `count` entries: stale ones first, then new ones; waits up to `BLOCK_MS`, then returns an empty list.
+        """Up to `count` entries; waits up to `BLOCK_MS`, then returns an empty list.
+
+        Entries of a step that failed come first (its replies may have been lost), then stale ones, then new ones.
+        Call `done` when the entries are dealt with.
 
         Raises:
             Unavailable, Refused: see `Link.execute`.
         """
+        again, self._in_hand = self._in_hand, True
         try:
-            if not self._grouped:
-                await self._make_group()
-            return await self._stale(count) or await self._new(count)
+            own = await self._read(count, "0") if again else []
+            return own or await self._stale(count) or await self._read(count, ">", "BLOCK", BLOCK_MS)
         except Refused as error:
             if error.code not in GONE:
                 raise
-            self._grouped = False
+            await self._make_group()
             return []
 
+    def done(self) -> None:
+        """What was read is dealt with."""
+        self._in_hand = False
+
     async def _make_group(self) -> None:
-        """From the start of the stream: finished entries are deleted, so whatever stands there is still to be done."""
+        """From the start of the stream: finished entries are deleted, so whatever stands there is still to be done.
+
+        Only when it is missing: a server that is out of memory refuses this, and must be helped to get free.
+        """
         try:
             await self._link.execute("XGROUP", "CREATE", self._stream, GROUP_ORCHESTRATOR, "0", "MKSTREAM")
         except Refused as error:
             if error.code != "BUSYGROUP":
                 raise
-        self._grouped = True
 
     async def _stale(self, count: int) -> list[Entry]:
         if self._clock.monotonic() < self._take_over_at:
@@ -86,10 +95,10 @@ class Reader:
             self._take_over_at = self._clock.monotonic() + self._stale_ms / 2000
         return _entries(reply[1])
 
-    async def _new(self, count: int) -> list[Entry]:
+    async def _read(self, count: int, after: str, *options: Argument) -> list[Entry]:
         reply = await self._link.execute(
             "XREADGROUP", "GROUP", GROUP_ORCHESTRATOR, self._consumer,
-            "COUNT", count, "BLOCK", BLOCK_MS, "STREAMS", self._stream, ">",
+            "COUNT", count, *options, "STREAMS", self._stream, after,
         )  # fmt: skip
         return _entries(reply[0][1]) if reply else []
 

@@ -35,10 +35,16 @@ SCRIPTS: Final = Path(__file__).parent / "lua"
 IDEMPOTENCY_MS: Final = 24 * 3_600_000
 QUARANTINE_LENGTH: Final = 1_000
 SUBMIT_TRIES: Final = 3
+MAX_SCENARIO_BYTES: Final = 32 * 1024 * 1024
+"""Encoded tasks of one submission. It is one stream entry, and Redis answers nobody while it takes it in."""
 
 
 class IdempotencyConflict(Exception):
     """The idempotency key came with another body before. The argument is the id of that scenario."""
+
+
+class ScenarioTooLarge(ValueError):
+    """The tasks of a scenario are too large to be kept in Redis; large inputs belong into artifacts."""
 
 
 class Outcome(StrEnum):
@@ -69,7 +75,7 @@ class Policy:
     http_lease_ms: int = 300_000
     max_lost: int = 3
     retention_ms: int = 7 * 86_400_000
-    chunk: int = 200
+    chunk: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +125,24 @@ class Store:
         """
         store = cls(link, Partitions(partitions), policy)
         check_server(await server_info(link), unsafe_volatile=unsafe_volatile)
-        lease = str(store.policy.lease_ms) if sets_lease else ""
-        answer = await store._call(
-            "agree", {"meta": META, "schema": SCHEMA, "partitions": partitions, "lease_ms": lease}
+        await store.agree(sets_lease=sets_lease)
+        return store
+
+    async def agree(self, *, sets_lease: bool) -> None:
+        """Record what all processes must agree on, or compare with what is recorded (it may have been flushed).
+
+        Raises:
+            ServerUnfit: this Redis was set up otherwise.
+        """
+        lease, count = str(self.policy.lease_ms) if sets_lease else "", self.partitions.count
+        answer = await self._call(
+            "agree", {"meta": META, "schema": SCHEMA, "partitions": count, "lease_ms": lease}
         )
         if answer[0] == b"MISMATCH":
             raise ServerUnfit(
                 f"this Redis was set up with {answer[2].decode()} partitions and key format {answer[1].decode()}, "
-                f"not {partitions} and {SCHEMA}: use the same settings everywhere, or another Redis"
+                f"not {count} and {SCHEMA}: use the same settings everywhere, or another Redis"
             )
-        return store
 
     # --- transitions -------------------------------------------------------------------------------------------------
 
@@ -137,6 +151,7 @@ class Store:
 
         Raises:
             IdempotencyConflict: the key came with another body.
+            ScenarioTooLarge: all tasks together are over `MAX_SCENARIO_BYTES`.
             Unavailable, Refused: see `Link.execute`; after Unavailable the scenario may exist.
         """
         at = self.partitions.of(scenario.scenario_id)
@@ -147,26 +162,24 @@ class Store:
             "prefix": at.prefix,
             "scenario_id": scenario.scenario_id,
             "digest": idempotency.body_digest if idempotency else "",
-            "keep_ms": IDEMPOTENCY_MS,
-            "tasks": dumps([_task_arguments(task) for task in scenario.tasks]),
+            # No longer than the scenario itself is kept, or a replay would name one that is gone.
+            "keep_ms": min(IDEMPOTENCY_MS, self.policy.retention_ms),
+            "tasks": _encoded(scenario.tasks),
             "total": len(scenario.tasks),
         }
         word, scenario_id = await self._submit(values, _scenario_fields(scenario))
         if word == b"CONFLICT":
             raise IdempotencyConflict(scenario_id.decode())
-        return Submitted(scenario_id.decode(), replayed=word == b"REPLAYED")
+        # A replay under our own id is an earlier try of ours whose reply was lost.
+        return Submitted(scenario_id.decode(), replayed=scenario_id.decode() != scenario.scenario_id)
 
     async def _submit(self, values: dict[str, Any], fields: list[str | bytes]) -> tuple[bytes, bytes]:
-        for left in reversed(range(SUBMIT_TRIES)):
+        for _ in range(SUBMIT_TRIES - 1):
             try:
-                word, scenario_id = await self._call("submit", values, fields)
-                first_try = left == SUBMIT_TRIES - 1
-                # Without a key of the client's, a replay can only be our own earlier try whose reply was lost.
-                return (b"CREATED" if not first_try and not values["digest"] else word), scenario_id
+                return await self._call("submit", values, fields)  # type: ignore[no-any-return]
             except Unavailable:
-                if not left:
-                    raise
-        raise AssertionError("unreachable")
+                continue
+        return await self._call("submit", values, fields)  # type: ignore[no-any-return]
 
     async def materialize(
         self, at: Partition, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]], offset: int
@@ -179,7 +192,6 @@ class Store:
             {
                 "scenarios": at.scenarios,
                 "scenario": at.scenario(scenario_id),
-                "timers": at.timers,
                 "services": at.services,
                 "prefix": at.prefix,
                 "group": GROUP_ORCHESTRATOR,
@@ -187,13 +199,29 @@ class Store:
                 "entry_id": entry_id,
                 "offset": offset,
                 "nonce": self._randomness.nonce(),
-                "retention_ms": self.policy.retention_ms,
             },
             rest,
         )
-        if answer[0] in (b"OK", b"AT"):
-            return Materialized(int(answer[1]), int(answer[1]) >= len(tasks))
-        return Materialized(offset, True, answer[0].decode())
+        word, written = answer[0].decode(), int(answer[1]) if answer[0] in (b"OK", b"AT") else offset
+        if word == "AT" and written >= len(tasks):
+            return Materialized(written, True, "TOO_FEW")
+        return Materialized(
+            written, word not in ("OK", "AT") or written >= len(tasks), "" if word in ("OK", "AT") else word
+        )
+
+    async def reject(self, at: Partition, scenario_id: str, entry_id: str, kind: str, message: str) -> None:
+        """End a scenario that cannot be materialized."""
+        values = {
+            "scenarios": at.scenarios,
+            "scenario": at.scenario(scenario_id),
+            "timers": at.timers,
+            "prefix": at.prefix,
+        }
+        more = {"group": GROUP_ORCHESTRATOR, "scenario_id": scenario_id, "entry_id": entry_id}
+        cause = dumps({"type": kind, "message": message})
+        await self._call(
+            "reject", {**values, **more, "cause": cause, "retention_ms": self.policy.retention_ms}
+        )
 
     async def advance(self, at: Partition, events: Sequence[tuple[str, TaskEvent]]) -> Advanced:
         """Apply reports, each with its entry id in `task-events` (empty for one that came by HTTP); at most 500."""
@@ -241,12 +269,12 @@ class Store:
                 "limit": self.policy.chunk,
             },
         )
-        return [(word.decode(), task_id.decode()) for word, task_id in answer]
+        return [(word.decode(), task_id.decode(errors="replace")) for word, task_id in answer]
 
-    async def due(self, at: Partition) -> list[tuple[str, str]]:
-        """What is due now, one chunk: (`lease` or `purge`, id) each."""
-        members = await self._call("due", {"timers": at.timers, "limit": self.policy.chunk})
-        pairs = (member.decode().partition(":") for member in members)
+    async def due(self, at: Partition, offset: int = 0) -> list[tuple[str, str]]:
+        """What is due now, one chunk after the first `offset`: (`lease` or `purge`, id) each."""
+        members = await self._call("due", {"timers": at.timers, "offset": offset, "limit": self.policy.chunk})
+        pairs = (member.decode(errors="replace").partition(":") for member in members)
         return [(kind, subject) for kind, _, subject in pairs]
 
     async def expire(self, at: Partition, task_id: str) -> str:
@@ -267,7 +295,7 @@ class Store:
         }
         return str((await self._call("purge", values)).decode())
 
-    async def leave(self, stream: str, group: str, consumer: str) -> None:
+    async def leave(self, stream: str, group: str, consumer: str | bytes) -> None:
         """Remove a consumer that holds nothing."""
         await self._call("leave", {"stream": stream, "group": group, "consumer": consumer})
 
@@ -305,7 +333,9 @@ class Store:
 
     async def services(self, at: Partition) -> list[str]:
         """Services that ever got a task in a partition."""
-        return sorted(name.decode() for name in await self.link.execute("SMEMBERS", at.services))
+        return sorted(
+            name.decode(errors="replace") for name in await self.link.execute("SMEMBERS", at.services)
+        )
 
     async def health(self) -> ServerHealth:
         """Server and backlog. Raises: Unavailable, Refused."""
@@ -323,7 +353,11 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Materialized:
-    """How many tasks of a scenario are written, whether that was all, and why it ended early (empty, MISSING, CONFLICT)."""
+    """How many tasks of a scenario are written, and whether that was all.
+
+    `reason`: why it ended early: empty, MISSING (purged or final), CONFLICT (a task id belongs to another scenario),
+    TOO_FEW (the submission lists fewer tasks than it says).
+    """
 
     written: int
     done: bool
@@ -347,6 +381,13 @@ def _scenario_fields(scenario: NewScenario) -> list[str | bytes]:
             dumps(scenario.warnings),
         ),
     ]
+
+
+def _encoded(tasks: Sequence[NewTask]) -> bytes:
+    data = dumps([_task_arguments(task) for task in tasks])
+    if len(data) > MAX_SCENARIO_BYTES:
+        raise ScenarioTooLarge(f"the tasks take {len(data)} bytes, more than {MAX_SCENARIO_BYTES}")
+    return data
 
 
 def _task_arguments(task: NewTask) -> list[str]:

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from orchestrator.engine import BLOCK_MS, Engine, Seams
-from orchestrator.store.records import ScenarioRecord
+from orchestrator.engine.materializer import Materializer
+from orchestrator.store.records import NewScenario, ScenarioRecord
 from orchestrator.store.store import Policy, Store
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink
@@ -51,3 +52,11 @@ async def running_engine(
         await engine
         await reading.close()
         await link.close()
+
+
+async def materialized(store: Store, scenario: NewScenario) -> None:
+    """Submit a scenario and create its tasks, without an engine that goes on."""
+    await store.submit(scenario)
+    at = store.partitions.of(scenario.scenario_id)
+    await Materializer(store, Seams(store.link), at, "once").step()  # makes the group
+    await Materializer(store, Seams(store.link), at, "once").step()

@@ -114,7 +114,12 @@ class RedisLink:
         for command in commands:
             pipeline.execute_command(*command)
         with _translating():
-            return list(await pipeline.execute())
+            # Left to itself redis-py would put words before the text of an error.
+            replies = list(await pipeline.execute(raise_on_error=False))
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return replies
 
     async def close(self) -> None:
         """See `Link.close`."""

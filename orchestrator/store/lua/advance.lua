@@ -22,11 +22,11 @@
 --          FINISHED    the task ended otherwise
 --          UNKNOWN     there is no such task
 --          NOT_READY   by HTTP: the task still waits for others
---          HELD        by HTTP without a token: a worker is at it
--- Repeat   every report is DUPLICATE, STALE or FINISHED; nothing changes.
+--          HELD        by HTTP without a token: a worker is at it; from a stream: it was taken over HTTP
+-- Repeat   final reports are DUPLICATE, STALE or FINISHED, others are applied again; nothing changes.
 -- Cost     O(reports + budget)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, dispatch, finish_scenarios
+-- Uses     check, clock, iso, counts, holder, dispatch, finish_scenarios
 local events, timers = KEYS[1], KEYS[2]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
@@ -90,28 +90,15 @@ local function refusal(task, report)
   end
   if FINAL[task.status] then return task.status == report.kind and 'DUPLICATE' or 'FINISHED' end
   if task.queue > 0 then return 'NOT_READY' end
-  if report.token == '' and task.status == 'processing' and task.worker ~= 'http' then return 'HELD' end
-  if report.kind == 'progress' and task.status ~= 'processing' then return 'STALE' end
-  return nil
-end
-
--- Who holds the pending entry of a task, or nil. A group that does not exist is no error here: it must not stop a batch.
-local function holder(task)
-  local queue = queue_of(task.service)
-  if task.entry == '' or redis.call('XLEN', queue) == 0 then return nil end
-  for _, info in ipairs(redis.call('XINFO', 'GROUPS', queue)) do
-    if info[2] == workers then
-      local pending = redis.call('XPENDING', queue, workers, task.entry, task.entry, 1)[1]
-      return pending and pending[2]
-    end
-  end
-  return nil
+  if task.status == 'pending' then return report.kind == 'progress' and 'STALE' or nil end
+  if task.worker == 'http' then return not by_http and not FINAL[report.kind] and 'HELD' or nil end
+  return report.token == '' and 'HELD' or nil
 end
 
 -- Work over HTTP has no stream entry: its lease is a timer. Work from a stream keeps its pending entry.
 local function keep_lease(task, report)
   if report.entry_id ~= '' then
-    local consumer = holder(task)
+    local consumer = holder(queue_of(task.service), workers, task.entry)
     if consumer then renewals[#renewals + 1] = {queue_of(task.service), consumer, task.entry} end
     return
   end
@@ -124,10 +111,13 @@ end
 
 local function apply(task, report)
   if report.kind == 'release' then
+    task.released = false
     releases[#releases + 1] = {task, tonumber(report.cursor)}
     return
   end
-  for i = report.first, report.last, 2 do set(task, ARGV[i], ARGV[i + 1]) end
+  for i = report.first, report.last, 2 do
+    if ARGV[i] ~= 'worker' or report.kind ~= 'progress' then set(task, ARGV[i], ARGV[i + 1]) end
+  end
   if report.kind == 'success' or report.kind == 'failed' then
     local found = counts_of(prefix, task.scenario_id)
     if report.kind == 'failed' and found and found.failed == 0 then
@@ -136,13 +126,10 @@ local function apply(task, report)
     if not report.acked and task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
     if task.worker == 'http' then unleases[#unleases + 1] = task.id end
     set_status(task, report.kind)
-  elseif report.kind == 'processing' then
-    if task.status == 'pending' then set_status(task, 'processing') end
+  else
+    if task.status == 'pending' then set_status(task, 'processing') else set(task, 'updated_at', now) end
     keep_lease(task, report)
-  elseif task.worker == 'http' then
-    leases[#leases + 1] = task.id
   end
-  if report.kind == 'progress' then set(task, 'updated_at', now) end
 end
 
 local function release_one(parent, id)
@@ -195,7 +182,7 @@ while i <= #ARGV do
   answers[#answers + 1] = answer or 'APPLIED'
   i = report.last + 1
 end
-check(#entries <= 1000, 'at most 1000 reports')
+check(#answers <= 500, 'at most 500 reports')
 
 -- Grows while it runs: a skipped task releases its own dependents.
 local k = 1
@@ -204,6 +191,7 @@ while k <= #releases do
   k = k + 1
 end
 local finished = decide_finished(prefix)
+for _, task in ipairs(changed) do check(#task.set < 7000, 'fewer reports about one task') end
 
 for _, entry in ipairs(removals) do
   redis.call('XACK', entry[1], workers, entry[2])

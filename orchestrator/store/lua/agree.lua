@@ -9,6 +9,7 @@
 --          MISMATCH, schema, partitions   what is recorded; nothing was changed
 -- Repeat   the same answer.
 -- Cost     O(1)
+-- Flags    allow-oom
 -- Uses     check
 local meta = KEYS[1]
 local schema, partitions, lease_ms = ARGV[1], ARGV[2], ARGV[3]
@@ -17,5 +18,6 @@ check(whole(partitions, 'partitions') > 0 and (lease_ms == '' or whole(lease_ms,
 local known = redis.call('HMGET', meta, 'schema', 'partitions', 'lease_ms')
 if known[1] and (known[1] ~= schema or known[2] ~= partitions) then return {'MISMATCH', known[1], known[2]} end
 local lease = lease_ms ~= '' and lease_ms or known[3] or '15000'
+if known[1] and known[3] == lease then return {'OK', lease} end
 redis.call('HSET', meta, 'schema', schema, 'partitions', partitions, 'lease_ms', lease)
 return {'OK', lease}

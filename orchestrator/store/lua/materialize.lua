@@ -5,37 +5,34 @@
 --
 -- KEYS  1 scenarios    stream   generated scenarios
 --       2 scenario     hash     scenario:<id>
---       3 timers       zset     what is due later
---       4 services     set      services that ever got a task
+--       3 services     set      services that ever got a task
 -- ARGV  1 prefix       string   key prefix of the partition
 --       2 group        string   consumer group of the orchestrator
 --       3 scenario_id  string
 --       4 entry_id     string   entry in `scenarios`; removed with the last chunk
 --       5 offset       integer  how many tasks stand before this chunk
 --       6 nonce        string   random, never used before; makes the tokens
---       7 retention_ms integer  how long a finished scenario is kept, milliseconds
---       8 ... tasks    per task: id, service, queue (in-degree), consumers (JSON list), number n of strings, n strings
+--       7 ... tasks    per task: id, service, queue (in-degree), consumers (JSON list), number n of strings, n strings
 -- Returns  one of
 --          OK, materialized          tasks written so far
 --          AT, materialized          the chunk does not start there (written before); go on from this offset
---          CONFLICT, task id         the id exists under another scenario; this scenario failed
+--          CONFLICT, task id         the id exists under another scenario; nothing was done
 --          MISSING                   there is no such scenario (purged), or it is final; the entry was removed
--- Repeat   AT; nothing changes.
+-- Repeat   AT, or OK when all are written; nothing changes.
 -- Cost     O(tasks in the chunk)
 -- Uses     check, clock, iso
-local scenarios, scenario, timers, services = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local scenarios, scenario, services = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
-local offset, nonce, retention_ms = whole(ARGV[5], 'offset'), ARGV[6], whole(ARGV[7], 'retention_ms')
+local offset, nonce = whole(ARGV[5], 'offset'), ARGV[6]
 local chunk, queues, conflict = {}, {}, nil
 
 check(#nonce > 0, 'nonce')
 redis.call('XLEN', scenarios)
-redis.call('ZCARD', timers)
 redis.call('SCARD', services)
 local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', 'created_ms', 'created_at')
 local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
 
-local i = 8
+local i = 7
 while i <= #ARGV do
   local n = item_count(ARGV[i + 4])
   check(n % 2 == 0 and i + 4 + n <= #ARGV, 'fields and values')
@@ -48,36 +45,25 @@ while i <= #ARGV do
   i = i + 5 + n
 end
 
-for _, word in ipairs({'pending', 'processing', 'failed'}) do redis.call('ZCARD', prefix .. 'index:' .. word) end
-local now_milliseconds = now_ms()
-local now = iso(now_milliseconds)
-
-if status ~= 'pending' and status ~= 'processing' then
-  redis.call('XACK', scenarios, group, entry_id)
-  redis.call('XDEL', scenarios, entry_id)
-  return {'MISSING'}
-end
-if offset ~= done then return {'AT', done} end
-check(done + #chunk <= total, 'more tasks than the scenario has')
+for _, word in ipairs({'pending', 'processing'}) do redis.call('ZCARD', prefix .. 'index:' .. word) end
+local now = iso(now_ms())
 
 local function leave_inbox()
   redis.call('XACK', scenarios, group, entry_id)
   redis.call('XDEL', scenarios, entry_id)
 end
 
-local function move_index(to)
-  redis.call('ZREM', prefix .. 'index:' .. status, scenario_id)
-  redis.call('ZADD', prefix .. 'index:' .. to, state[4], scenario_id)
-end
-
-if conflict then
-  redis.call('HSET', scenario, 'status', 'failed', 'finished_at', now, 'updated_at', now,
-    'error', '{"type":"id_conflict","message":"a task id exists under another scenario","task_id":"' .. conflict .. '"}')
-  move_index('failed')
-  redis.call('ZADD', timers, now_milliseconds + retention_ms, 'purge:' .. scenario_id)
+if status ~= 'pending' and status ~= 'processing' then
   leave_inbox()
-  return {'CONFLICT', conflict}
+  return {'MISSING'}
 end
+if done == total then
+  leave_inbox()
+  return {'OK', done}
+end
+if offset ~= done then return {'AT', done} end
+if conflict then return {'CONFLICT', conflict} end
+check(done + #chunk <= total, 'more tasks than the scenario has')
 
 for k, task in ipairs(chunk) do
   local made = {'id', task.id, 'scenario_id', scenario_id, 'service', task.service, 'status', 'pending', 'queue', task.queue,
@@ -93,6 +79,9 @@ for k, task in ipairs(chunk) do
 end
 for service in pairs(queues) do redis.call('SADD', services, service) end
 redis.call('HSET', scenario, 'materialized', done + #chunk, 'status', 'processing', 'updated_at', now)
-if status == 'pending' then move_index('processing') end
+if status == 'pending' then
+  redis.call('ZREM', prefix .. 'index:pending', scenario_id)
+  redis.call('ZADD', prefix .. 'index:processing', state[4], scenario_id)
+end
 if done + #chunk == total then leave_inbox() end
 return {'OK', done + #chunk}

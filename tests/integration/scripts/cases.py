@@ -180,62 +180,40 @@ async def submit(link: Link) -> Case:
     return Case({**values, **more}, ["name", "Some", "task_ids", "[]"])
 
 
-@case
-async def materialize(link: Link) -> Case:
-    await link.execute(
-        "HSET",
-        f"scenario:{SCENARIO}",
-        "status",
-        "pending",
-        "total",
-        2,
-        "pending",
-        2,
-        "materialized",
-        0,
-        "created_ms",
-        1,
-        "created_at",
-        "t",
-    )
+async def submitted(link: Link) -> str:
+    """A scenario of two tasks that a replica has read; returns its entry."""
+    fields = "status pending total 2 pending 2 materialized 0 created_ms 1 created_at t"
+    await link.execute("HSET", f"scenario:{SCENARIO}", *fields.split())
     await link.execute("ZADD", "index:pending", 1, SCENARIO)
     await link.execute("XGROUP", "CREATE", "scenarios", "orchestrator", "0", "MKSTREAM")
     inbox = await link.execute("XADD", "scenarios", "*", "scenario_id", SCENARIO, "tasks", "[]")
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "scenarios", ">")
-    keys = {
-        "scenarios": "scenarios",
-        "scenario": f"scenario:{SCENARIO}",
-        "timers": "timers",
-        "services": "services",
-    }
+    return str(inbox.decode())
+
+
+@case
+async def materialize(link: Link) -> Case:
+    inbox = await submitted(link)
+    keys = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "services": "services"}
     values = {
         "prefix": "",
         "group": "orchestrator",
         "scenario_id": SCENARIO,
-        "entry_id": inbox.decode(),
+        "entry_id": inbox,
         "offset": 0,
         "nonce": "n1",
-        "retention_ms": 1000,
     }
-    rest = [
-        VIDEO,
-        "video-service",
-        1,
-        "[]",
-        2,
-        "name",
-        "Video",
-        TEXT,
-        "text-service",
-        0,
-        f'["{VIDEO}"]',
-        4,
-        "name",
-        "Text",
-        "prompt",
-        "x",
-    ]
-    return Case({**keys, **values}, rest)
+    video = [VIDEO, "video-service", 1, "[]", 2, "name", "Video"]
+    text = [TEXT, "text-service", 0, f'["{VIDEO}"]', 4, "name", "Text", "prompt", "x"]
+    return Case({**keys, **values}, [*video, *text])
+
+
+@case
+async def reject(link: Link) -> Case:
+    inbox = await submitted(link)
+    keys = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "timers": "timers"}
+    values = {"prefix": "", "group": "orchestrator", "scenario_id": SCENARIO, "entry_id": inbox}
+    return Case({**keys, **values, "cause": '{"type":"malformed"}', "retention_ms": 1000})
 
 
 @case
@@ -297,7 +275,7 @@ async def expire(link: Link) -> Case:
 @case
 async def due(link: Link) -> Case:
     await link.execute("ZADD", "timers", 1, f"lease:{TEXT}")
-    return Case({"timers": "timers", "limit": 10})
+    return Case({"timers": "timers", "offset": 0, "limit": 10})
 
 
 @case

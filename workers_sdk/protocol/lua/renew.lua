@@ -11,7 +11,7 @@
 -- Repeat   the same answers.
 -- Cost     O(items)
 -- Flags    allow-oom
--- Uses     check
+-- Uses     check, holder
 local home = KEYS[1]
 local prefix, group, worker = ARGV[1], ARGV[2], ARGV[3]
 local answers, held = {}, {}
@@ -21,10 +21,10 @@ for i = 4, #ARGV, 4 do
   local queue, entry_id = prefix .. 'queue:' .. ARGV[i], stream_id(ARGV[i + 1])
   local task = redis.call('HMGET', prefix .. 'task:' .. ARGV[i + 2], 'status', 'token', 'worker')
   local ours = task[2] == ARGV[i + 3] and (task[1] == 'pending' or (task[1] == 'processing' and task[3] == worker))
-  local pending = redis.call('XPENDING', queue, group, entry_id, entry_id, 1)[1]
+  local owner = holder(queue, group, entry_id)
   -- A plain XCLAIM would steal the lease back from a new owner, so it is only done on what is still ours.
-  if ours and pending and pending[2] == worker then held[#held + 1] = {queue, entry_id} end
-  answers[#answers + 1] = ours and (not pending or pending[2] == worker) and 'OK' or 'LOST'
+  if ours and owner == worker then held[#held + 1] = {queue, entry_id} end
+  answers[#answers + 1] = ours and (not owner or owner == worker) and 'OK' or 'LOST'
 end
 
 for _, entry in ipairs(held) do

@@ -1,0 +1,39 @@
+-- reject: end a scenario that cannot be materialized, with the cause.
+--
+-- KEYS  1 scenarios    stream   generated scenarios
+--       2 scenario     hash     scenario:<id>
+--       3 timers       zset     what is due later
+-- ARGV  1 prefix       string   key prefix of the partition
+--       2 group        string   consumer group of the orchestrator
+--       3 scenario_id  string
+--       4 entry_id     string   entry in `scenarios`; removed
+--       5 cause        string   JSON object with type and message
+--       6 retention_ms integer  how long a finished scenario is kept, milliseconds
+-- Returns  one of
+--          OK        the scenario failed
+--          REMOVED   there is no such scenario, or it is final; only the entry was removed
+-- Repeat   REMOVED; nothing changes.
+-- Cost     O(1)
+-- Flags    allow-oom
+-- Uses     check, clock, iso
+local scenarios, scenario, timers = KEYS[1], KEYS[2], KEYS[3]
+local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
+local cause, retention_ms = ARGV[5], whole(ARGV[6], 'retention_ms')
+
+redis.call('XLEN', scenarios)
+redis.call('ZCARD', timers)
+redis.call('ZCARD', prefix .. 'index:failed')
+local state = redis.call('HMGET', scenario, 'status', 'created_ms')
+local live = state[1] == 'pending' or state[1] == 'processing'
+if live then redis.call('ZCARD', prefix .. 'index:' .. state[1]) end
+local at_ms = now_ms()
+local now = iso(at_ms)
+
+redis.call('XACK', scenarios, group, entry_id)
+redis.call('XDEL', scenarios, entry_id)
+if not live then return 'REMOVED' end
+redis.call('HSET', scenario, 'status', 'failed', 'finished_at', now, 'updated_at', now, 'error', cause)
+redis.call('ZREM', prefix .. 'index:' .. state[1], scenario_id)
+redis.call('ZADD', prefix .. 'index:failed', state[2], scenario_id)
+redis.call('ZADD', timers, at_ms + retention_ms, 'purge:' .. scenario_id)
+return 'OK'
