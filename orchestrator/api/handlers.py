@@ -8,8 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as FrameworkError
 
+from orchestrator.store.arguments import ScenarioTooLarge
 from orchestrator.store.listing import BadCursor
-from orchestrator.store.store import IdempotencyConflict, ScenarioTooLarge
+from orchestrator.store.outcomes import IdempotencyConflict
 from orchestrator.templates import TemplateError, TemplateProblem, UnknownTemplate
 from workers_sdk.protocol.link import Unavailable
 from workers_sdk.protocol.messages import Malformed

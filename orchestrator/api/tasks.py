@@ -4,8 +4,8 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 
+from orchestrator.store.outcomes import Outcome
 from orchestrator.store.records import TaskRecord
-from orchestrator.store.store import Outcome
 from workers_sdk.protocol.keys import is_id
 from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import structlog
 
-from orchestrator.store.store import Outcome, Store
+from orchestrator.store.outcomes import Outcome
+from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
 from workers_sdk.protocol.link import Refused
 from workers_sdk.protocol.messages import Malformed, TaskEvent

@@ -4,25 +4,24 @@ Nothing here decides what a script decides. Methods that change state may be rep
 second time that there was nothing to do.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, META, Partition, Partitions
 from workers_sdk.protocol.link import Link, Unavailable
-from workers_sdk.protocol.messages import Status, TaskEvent, dumps, template_texts
+from workers_sdk.protocol.messages import Status, TaskEvent, dumps
 from workers_sdk.protocol.scripts import LUA, Scripts
 from workers_sdk.protocol.seams import Randomness, SystemRandomness
 
+from .arguments import encoded, event_arguments, hashed, scenario_fields
 from .listing import list_scenarios
+from .outcomes import Advanced, IdempotencyConflict, Materialized, Outcome
 from .reading import scenario_record, task_record
 from .records import (
     Idempotency,
     NewScenario,
-    NewTask,
     ScenarioPage,
     ScenarioRecord,
     ServerHealth,
@@ -35,28 +34,6 @@ SCRIPTS: Final = Path(__file__).parent / "lua"
 IDEMPOTENCY_MS: Final = 24 * 3_600_000
 QUARANTINE_LENGTH: Final = 1_000
 SUBMIT_TRIES: Final = 3
-MAX_SCENARIO_BYTES: Final = 32 * 1024 * 1024
-"""Encoded tasks of one submission. It is one stream entry, and Redis answers nobody while it takes it in."""
-
-
-class IdempotencyConflict(Exception):
-    """The idempotency key came with another body before. The argument is the id of that scenario."""
-
-
-class ScenarioTooLarge(ValueError):
-    """The tasks of a scenario are too large to be kept in Redis; large inputs belong into artifacts."""
-
-
-class Outcome(StrEnum):
-    """What became of a report; see the header of `advance.lua`."""
-
-    APPLIED = "APPLIED"
-    DUPLICATE = "DUPLICATE"
-    STALE = "STALE"
-    FINISHED = "FINISHED"
-    UNKNOWN = "UNKNOWN"
-    NOT_READY = "NOT_READY"
-    HELD = "HELD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +53,6 @@ class Policy:
     max_lost: int = 3
     retention_ms: int = 7 * 86_400_000
     chunk: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Advanced:
-    """Outcome per report, in order, and the scenarios that ended."""
-
-    outcomes: list[Outcome]
-    finished: list[str]
 
 
 class Store:
@@ -158,16 +127,16 @@ class Store:
         values = {
             "scenarios": at.scenarios,
             "scenario": at.scenario(scenario.scenario_id),
-            "idempotency": at.idempotency(_hashed(idempotency.key if idempotency else "")),
+            "idempotency": at.idempotency(hashed(idempotency.key if idempotency else "")),
             "prefix": at.prefix,
             "scenario_id": scenario.scenario_id,
             "digest": idempotency.body_digest if idempotency else "",
             # No longer than the scenario itself is kept, or a replay would name one that is gone.
             "keep_ms": min(IDEMPOTENCY_MS, self.policy.retention_ms),
-            "tasks": _encoded(scenario.tasks),
+            "tasks": encoded(scenario.tasks),
             "total": len(scenario.tasks),
         }
-        word, scenario_id = await self._submit(values, _scenario_fields(scenario))
+        word, scenario_id = await self._submit(values, scenario_fields(scenario))
         if word == b"CONFLICT":
             raise IdempotencyConflict(scenario_id.decode())
         # A replay under our own id is an earlier try of ours whose reply was lost.
@@ -183,7 +152,7 @@ class Store:
 
     async def materialize(
         self, at: Partition, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]], offset: int
-    ) -> "Materialized":
+    ) -> Materialized:
         """Create the next chunk of tasks from `offset`. `tasks` is the whole list of the submission, as it was encoded."""
         chunk = tasks[offset : offset + self.policy.chunk]
         rest = [part for task in chunk for part in (*task[:4], str(len(task) - 4), *task[4:])]
@@ -225,7 +194,7 @@ class Store:
 
     async def advance(self, at: Partition, events: Sequence[tuple[str, TaskEvent]]) -> Advanced:
         """Apply reports, each with its entry id in `task-events` (empty for one that came by HTTP); at most 500."""
-        rest = [part for entry_id, event in events for part in _event_arguments(entry_id, event)]
+        rest = [part for entry_id, event in events for part in event_arguments(entry_id, event)]
         outcomes, finished = await self._call(
             "advance",
             {
@@ -349,62 +318,3 @@ class Store:
 
     async def _call(self, name: str, values: dict[str, Any], rest: Sequence[str | bytes] = ()) -> Any:
         return await self._scripts.call(self.link, name, values, rest)
-
-
-@dataclass(frozen=True, slots=True)
-class Materialized:
-    """How many tasks of a scenario are written, and whether that was all.
-
-    `reason`: why it ended early: empty, MISSING (purged or final), CONFLICT (a task id belongs to another scenario),
-    TOO_FEW (the submission lists fewer tasks than it says).
-    """
-
-    written: int
-    done: bool
-    reason: str = ""
-
-
-def _hashed(key: str) -> str:
-    """A client's key is any text; hashed it can forge no key name."""
-    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-
-
-def _scenario_fields(scenario: NewScenario) -> list[str | bytes]:
-    return [
-        *("name", scenario.name, "version", scenario.version, "template_hash", scenario.template_hash),
-        *(
-            "variables",
-            dumps(scenario.variables),
-            "task_ids",
-            dumps(scenario.task_ids),
-            "warnings",
-            dumps(scenario.warnings),
-        ),
-    ]
-
-
-def _encoded(tasks: Sequence[NewTask]) -> bytes:
-    data = dumps([_task_arguments(task) for task in tasks])
-    if len(data) > MAX_SCENARIO_BYTES:
-        raise ScenarioTooLarge(f"the tasks take {len(data)} bytes, more than {MAX_SCENARIO_BYTES}")
-    return data
-
-
-def _task_arguments(task: NewTask) -> list[str]:
-    """A task as materialize.lua takes it: id, service, queue, consumers, then the fields that travel to the worker."""
-    flat = [task.id, task.service, str(task.queue), dumps(task.consumers).decode(), "name", task.name]
-    flat += [part for pair in template_texts(task.fields).items() for part in pair]
-    return flat
-
-
-def _event_arguments(entry_id: str, event: TaskEvent) -> list[str]:
-    pairs = [part for pair in event.fields.items() for part in pair]
-    header = [
-        entry_id,
-        event.task_id,
-        event.kind.value,
-        event.token,
-        "1" if event.acked else "0",
-        str(event.cursor),
-    ]
-    return [*header, str(len(pairs)), *pairs]

@@ -4,8 +4,9 @@ import pytest
 
 from orchestrator.engine.loop import Seams
 from orchestrator.engine.materializer import Materializer
+from orchestrator.store.outcomes import IdempotencyConflict, Outcome
 from orchestrator.store.records import Idempotency
-from orchestrator.store.store import IdempotencyConflict, Outcome, Policy, Store
+from orchestrator.store.store import Policy, Store
 from tests.support.engines import QUICK, Running, running_engine
 from tests.support.graphs import chain, diamond, graph
 from tests.support.leaks import leaked_keys

@@ -7,8 +7,10 @@ import pytest
 from orchestrator.engine import Seams
 from orchestrator.engine.advancer import Advancer
 from orchestrator.engine.sweeper import Sweeper
+from orchestrator.store.arguments import ScenarioTooLarge
+from orchestrator.store.outcomes import Outcome
 from orchestrator.store.server import ServerUnfit
-from orchestrator.store.store import Outcome, Policy, ScenarioTooLarge, Store
+from orchestrator.store.store import Policy, Store
 from tests.support.engines import QUICK, Running, materialized, running_engine
 from tests.support.graphs import chain, diamond, graph
 from tests.support.plain_worker import PlainWorker

@@ -1,0 +1,62 @@
+"""Records as the scripts take them: flat lists of text."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from workers_sdk.protocol.messages import TaskEvent, dumps, template_texts
+
+from .records import NewScenario, NewTask
+
+MAX_SCENARIO_BYTES: Final = 32 * 1024 * 1024
+"""Encoded tasks of one submission. It is one stream entry, and Redis answers nobody while it takes it in."""
+
+
+class ScenarioTooLarge(ValueError):
+    """The tasks of a scenario are too large to be kept in Redis; large inputs belong into artifacts."""
+
+
+def hashed(key: str) -> str:
+    """A client's key is any text; hashed it can forge no key name."""
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def scenario_fields(scenario: NewScenario) -> list[str | bytes]:
+    return [
+        *("name", scenario.name, "version", scenario.version, "template_hash", scenario.template_hash),
+        *(
+            "variables",
+            dumps(scenario.variables),
+            "task_ids",
+            dumps(scenario.task_ids),
+            "warnings",
+            dumps(scenario.warnings),
+        ),
+    ]
+
+
+def encoded(tasks: Sequence[NewTask]) -> bytes:
+    data = dumps([_task_arguments(task) for task in tasks])
+    if len(data) > MAX_SCENARIO_BYTES:
+        raise ScenarioTooLarge(f"the tasks take {len(data)} bytes, more than {MAX_SCENARIO_BYTES}")
+    return data
+
+
+def _task_arguments(task: NewTask) -> list[str]:
+    """A task as materialize.lua takes it: id, service, queue, consumers, then the fields that travel to the worker."""
+    flat = [task.id, task.service, str(task.queue), dumps(task.consumers).decode(), "name", task.name]
+    flat += [part for pair in template_texts(task.fields).items() for part in pair]
+    return flat
+
+
+def event_arguments(entry_id: str, event: TaskEvent) -> list[str]:
+    pairs = [part for pair in event.fields.items() for part in pair]
+    header = [
+        entry_id,
+        event.task_id,
+        event.kind.value,
+        event.token,
+        "1" if event.acked else "0",
+        str(event.cursor),
+    ]
+    return [*header, str(len(pairs)), *pairs]

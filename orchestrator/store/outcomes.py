@@ -1,0 +1,41 @@
+"""What the scripts answer, in words of Python."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class IdempotencyConflict(Exception):
+    """The idempotency key came with another body before. The argument is the id of that scenario."""
+
+
+class Outcome(StrEnum):
+    """What became of a report; see the header of `advance.lua`."""
+
+    APPLIED = "APPLIED"
+    DUPLICATE = "DUPLICATE"
+    STALE = "STALE"
+    FINISHED = "FINISHED"
+    UNKNOWN = "UNKNOWN"
+    NOT_READY = "NOT_READY"
+    HELD = "HELD"
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """Outcome per report, in order, and the scenarios that ended."""
+
+    outcomes: list[Outcome]
+    finished: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Materialized:
+    """How many tasks of a scenario are written, and whether that was all.
+
+    `reason`: why it ended early: empty, MISSING (purged or final), CONFLICT (a task id belongs to another scenario),
+    TOO_FEW (the submission lists fewer tasks than it says).
+    """
+
+    written: int
+    done: bool
+    reason: str = ""
