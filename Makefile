@@ -7,6 +7,8 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run dev test lint format types imports check ci lock clean
+# Any text, word for word: make would take $H out of $HOME.
+override DESCRIPTION := $(value DESCRIPTION)
 export DESCRIPTION
 
 help:  ## This list

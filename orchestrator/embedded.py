@@ -22,6 +22,8 @@ from orchestrator.processes import start_child, stop_child, tail
 OLDEST: Final = (7, 0)
 START_TIMEOUT_S: Final = 60.0
 LOCK_TIMEOUT_S: Final = 5.0
+# One that is asked to end answers for a tenth of a second more; one that answers after this long is to stay.
+ANSWERING_TIMEOUT_S: Final = 0.5
 # 108 bytes on Linux and 104 on macOS, with the closing zero.
 MAX_SOCKET_PATH: Final = 100
 # Values of a task (prompts) stay in the compact encoding, and deleting stream entries is 4 times cheaper.
@@ -100,6 +102,10 @@ def _on_path() -> list[Path]:
     return [path for name in names for folder in os.get_exec_path() if (path := Path(folder, name)).is_file()]
 
 
+class InUse(EmbeddedError):
+    """Another server works over this folder."""
+
+
 class EmbeddedServer:
     """A server over one data folder; a context manager, whose `url` is valid inside.
 
@@ -112,7 +118,7 @@ class EmbeddedServer:
         program: server program, by default `find_server()`.
 
     Raises (on entering):
-        NoServer: see `find_server`. EmbeddedError: the folder is in use, or the server ended at once.
+        NoServer: see `find_server`. InUse: another one has the folder. EmbeddedError: the server ended at once.
     """
 
     def __init__(self, data: Path, *, program: Path | None = None) -> None:
@@ -133,7 +139,7 @@ class EmbeddedServer:
         program = self._program or find_server()
         self.data.mkdir(parents=True, exist_ok=True)
         self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _locked(self.data)
+        lock = _locked(self.data, self.socket)
         try:
             # A relative `--dir` would be read against the child's folder; all paths here are absolute.
             where = {
@@ -183,19 +189,18 @@ def _short_socket(data: Path) -> Path:
     return Path(tempfile.gettempdir(), f"scenarist-{os.getuid()}", f"{name}.sock")
 
 
-def _locked(data: Path) -> int:
-    """Lock a data folder and return the open descriptor. A server that is just ending gets some seconds."""
+def _locked(data: Path, holder: Path) -> int:
+    """Lock a data folder and return the open descriptor. The server at `holder` gets some time to end if it is ending."""
     lock = os.open(data / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    started = time.monotonic()
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline:
+            patience_s = ANSWERING_TIMEOUT_S if _answers(holder) else LOCK_TIMEOUT_S
+            if time.monotonic() - started > patience_s:
                 os.close(lock)
-                raise EmbeddedError(
-                    f"{data} is in use by another embedded server; stop that one first"
-                ) from None
+                raise InUse(f"{data} is in use by another embedded server; stop that one first") from None
             time.sleep(0.05)
         else:
             return lock

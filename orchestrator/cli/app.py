@@ -5,12 +5,20 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-import cyclopts
 import pydantic
-from rich.console import Console
-from rich.text import Text
 
-from .exits import CommandError, Exit
+try:
+    import cyclopts
+    from rich.console import Console
+    from rich.text import Text
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"error: {error.name} is not installed; the commands need the server: pip install 'scenarist[server]'\n"
+        "A worker runs without it: python -m workers_sdk MODULE"
+    ) from error
+
+from .exits import CommandError, Exit, TemplateProblems
+from .program import command
 
 # Named by text and imported when called: a client command need not wait for the whole server to be imported.
 _COMMANDS: Final = {
@@ -67,10 +75,13 @@ def run(tokens: Sequence[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except TemplateProblems as error:
+        errors.print(Text(str(error)), soft_wrap=True)
+        return error.code
     except CommandError as error:
         return _fail(errors, str(error), error.code)
     except cyclopts.CycloptsError as error:
-        return _fail(errors, f"{error}\nsee: scenarist --help", Exit.USAGE)
+        return _fail(errors, f"{error}\nsee: {command('--help')}", Exit.USAGE)
     except pydantic.ValidationError as error:
         return _fail(errors, _wrong_settings(error), Exit.USAGE)
     return int(result or 0)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from .exits import CommandError, Exit
+from .program import command
 
 TIMEOUT_S: Final = 30.0
 
@@ -72,7 +73,7 @@ class ApiClient:
             response = self._http.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             text = str(error) or type(error).__name__
-            hint = "start it with `scenarist up`, or name another by --api URL"
+            hint = f"start it with `{command('up')}`, or name another by --api URL"
             raise CommandError(f"no API at {self.url} ({text}); {hint}", Exit.UNREACHABLE) from error
         if response.is_success:
             return response.json()

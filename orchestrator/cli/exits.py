@@ -20,3 +20,10 @@ class CommandError(Exception):
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TemplateProblems(CommandError):
+    """Every line names a place and says itself that it is an error, as a compiler does."""
+
+    def __init__(self, lines: str) -> None:
+        super().__init__(lines, Exit.USAGE)

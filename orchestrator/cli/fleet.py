@@ -14,12 +14,13 @@ from types import FrameType
 from typing import Final
 
 from orchestrator.config import Settings
-from orchestrator.embedded import EmbeddedError, EmbeddedServer
+from orchestrator.embedded import EmbeddedError, EmbeddedServer, InUse
 from orchestrator.packs import Pack
 from orchestrator.processes import start_child, stop_child, tail
 
 from .client import ApiClient
 from .exits import CommandError, Exit
+from .program import command
 
 HOME: Final = Path(".scenarist")
 START_TIMEOUT_S: Final = 30.0
@@ -34,14 +35,12 @@ class Fleet:
 
     logs: Path
     env: Mapping[str, str]
-    commands: dict[str, Sequence[str]] = field(default_factory=dict)
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *module_and_arguments: str) -> None:
         """Start `python -m module arguments...`."""
-        self.commands[name] = module_and_arguments
-        command = [sys.executable, "-m", *module_and_arguments]
-        self.children[name] = start_child(command, log=self.log_of(name), env=self.env)
+        words = [sys.executable, "-m", *module_and_arguments]
+        self.children[name] = start_child(words, log=self.log_of(name), env=self.env)
 
     def log_of(self, name: str) -> Path:
         """Log file of a child."""
@@ -63,15 +62,17 @@ class Fleet:
             stop_child(child)
         self.children.clear()
 
-    def restart(self) -> None:
-        """Stop all and start all again."""
-        self.stop()
-        for name, command in self.commands.items():
-            self.start(name, *command)
+    def start_all(self, packs: Sequence[Pack]) -> None:
+        """Start the API, one orchestrator and all workers of `packs`."""
+        self.start("api", "orchestrator", "serve")
+        self.start("engine", "orchestrator", "engine")
+        for pack in packs:
+            for name, module in pack.workers.items():
+                self.start(f"{pack.name}-{name}", "workers_sdk", module)
 
     def log_about(self, text: str) -> Path | None:
         """The log that mentions `text`, if any: the one to read when a task failed."""
-        logs = (self.log_of(name) for name in self.commands)
+        logs = (self.log_of(name) for name in self.children)
         return next((log for log in logs if log.exists() and text in log.read_text(errors="replace")), None)
 
 
@@ -101,11 +102,7 @@ def everything(settings: Settings, packs: Sequence[Pack], say: Say) -> Iterator[
             say(f"port {settings.port} is taken, the API takes {port}")
         fleet = Fleet(HOME.absolute() / "logs", _environment(settings, redis_url, port))
         stack.callback(fleet.stop)
-        fleet.start("api", "orchestrator", "serve")
-        fleet.start("engine", "orchestrator", "engine")
-        for pack in packs:
-            for name, module in pack.workers.items():
-                fleet.start(f"{pack.name}-{name}", "workers_sdk", module)
+        fleet.start_all(packs)
         running = Running(f"http://{_reachable(settings.host)}:{port}", redis_url, fleet)
         wait_until_up(running)
         yield running
@@ -127,12 +124,15 @@ def wait_until_up(running: Running) -> None:
 
 @contextmanager
 def ends_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that all children are stopped in order."""
+    """Let SIGTERM, SIGHUP and SIGINT unwind the stack, so that all children are stopped in order.
+
+    Python does so with SIGINT too, but not where it is inherited as ignored: behind `&` in a script.
+    """
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     try:
         yield
     finally:
@@ -156,6 +156,12 @@ def free_port(host: str, port: int) -> int:
 def _started(stack: ExitStack, server: EmbeddedServer) -> EmbeddedServer:
     try:
         return stack.enter_context(server)
+    except InUse as error:
+        hint = (
+            "It may be that of a system that runs already: hand work to that one with\n"
+            f"  {command('submit', 'CreateVideo', '--watch')}"
+        )
+        raise CommandError(f"{error}\n{hint}", Exit.UNREACHABLE) from error
     except EmbeddedError as error:
         raise CommandError(str(error), Exit.UNREACHABLE) from error
 

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from .client import ApiClient
 from .exits import CommandError, Exit
-from .view import MARKS, STYLES, labels, reason_of, scenario_view, seconds_of
+from .view import MARKS, STYLES, age_s, labels, reason_of, scenario_view, seconds_of
 
 EVERY_S: Final = 0.2
+IDLE_S: Final = 5.0
 FINAL: Final = ("success", "failed", "cancelled")
 
 Json = Any
@@ -42,26 +43,45 @@ def follow(
     """
     started = time.monotonic()
     show = _Lines(console) if not console.is_terminal else _Screen(console)
+    idle = Idle()
     with show:
         while True:
             asked = time.monotonic()
             scenario = client.scenario(scenario_id)
-            elapsed_s = time.monotonic() - started
-            show.update(scenario, elapsed_s)
+            show.update(scenario, idle.look(scenario, asked))
             if scenario["status"] in FINAL:
                 return scenario
-            if timeout_s is not None and elapsed_s > timeout_s:
+            if timeout_s is not None and asked - started > timeout_s:
                 raise CommandError(f"{scenario_id} is not finished after {timeout_s:g} s", Exit.TIMEOUT)
             check()
             # A scenario of many tasks is a large answer: never ask for more than half of the time.
             time.sleep(max(EVERY_S, time.monotonic() - asked))
 
 
+class Idle:
+    """Finds services that nobody seems to work for: a task of theirs is ready, none is worked on, nothing moves."""
+
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._since = 0.0
+
+    def look(self, scenario: Json, now: float) -> list[str]:
+        """Names of such services, when the scenario has not changed for some seconds. `now`: seconds of any clock."""
+        tasks = scenario["tasks"]
+        seen = [(task["status"], task["attempt"], task["updated_at"]) for task in tasks]
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        if now - self._since < IDLE_S:
+            return []
+        ready = {task["service"] for task in tasks if task["status"] == "pending" and not task["queue"]}
+        return sorted(ready - {task["service"] for task in tasks if task["status"] == "processing"})
+
+
 class _Screen:
     """A live table."""
 
     def __init__(self, console: Console) -> None:
-        self._rows = max(5, console.height - 4)
+        self._rows = max(5, console.height - 6)
         self._live = Live(console=console, refresh_per_second=10, vertical_overflow="crop")
 
     def __enter__(self) -> None:
@@ -70,8 +90,9 @@ class _Screen:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def update(self, scenario: Json, elapsed_s: float) -> None:
-        self._live.update(scenario_view(scenario, elapsed_s=elapsed_s, rows=self._rows), refresh=True)
+    def update(self, scenario: Json, idle: list[str]) -> None:
+        view = scenario_view(scenario, elapsed_s=age_s(scenario), rows=self._rows)
+        self._live.update(Group(view, *(Text(_waiting(one), style="yellow") for one in idle)), refresh=True)
 
 
 class _Lines:
@@ -80,6 +101,7 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._known: dict[str, tuple[str, int]] = {}
+        self._told: set[str] = set()
 
     def __enter__(self) -> None:
         return None
@@ -87,18 +109,35 @@ class _Lines:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def update(self, scenario: Json, elapsed_s: float) -> None:
+    def update(self, scenario: Json, idle: list[str]) -> None:
         name = labels(scenario["tasks"])
+        news: list[tuple[float, Text]] = []
         for task in scenario["tasks"]:
             state = (task["status"], task["attempt"])
             if state[0] != "pending" and self._known.get(task["id"]) != state:
                 self._known[task["id"]] = state
-                self._console.print(_line(task, name[task["id"]], elapsed_s), soft_wrap=True)
+                at_s = age_s(scenario, task["finished_at"] or task["started_at"] or task["updated_at"])
+                news.append((at_s, _line(task, name[task["id"]], at_s)))
+        for _, line in sorted(news, key=lambda one: one[0]):
+            self._console.print(line, soft_wrap=True)
+        self._tell(idle, age_s(scenario))
+
+    def _tell(self, idle: list[str], at_s: float) -> None:
+        for service in idle:
+            if service not in self._told:
+                self._console.print(
+                    Text(f"{at_s:7.1f} s  {_waiting(service)}", style="yellow"), soft_wrap=True
+                )
+        self._told = set(idle)
 
 
-def _line(task: Json, name: str, elapsed_s: float) -> Text:
+def _waiting(service: str) -> str:
+    return f"waiting for a worker of {service}: a task is ready and nobody takes it from queue:{service}"
+
+
+def _line(task: Json, name: str, at_s: float) -> Text:
     status = task["status"]
-    line = Text(f"{elapsed_s:7.1f} s  {MARKS.get(status, '?')} {name:24} ")
+    line = Text(f"{at_s:7.1f} s  {MARKS.get(status, '?')} {name:24} ")
     line.append(f"{status:10}", style=STYLES.get(status, ""))
     seconds = seconds_of(task, datetime.now(UTC))
     if task.get("finished_at") and seconds is not None:

@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 WIDTH_OF_PIPES: Final = 200
 
@@ -16,4 +17,4 @@ def show(value: Any, view: RenderableType, output: str) -> None:
     console = Console()
     if not console.is_terminal:  # nobody's window: cut nothing off
         console.width = WIDTH_OF_PIPES
-    console.print(view)
+    console.print(view, soft_wrap=isinstance(view, Text))

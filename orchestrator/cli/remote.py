@@ -1,6 +1,5 @@
 """Commands that ask an API, here or elsewhere."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -13,7 +12,7 @@ from .follow import FINAL, follow
 from .options import Api, Description, Output, Slides, Timeout, Variables, api_url
 from .output import show
 from .request import body_of
-from .view import scenario_view, scenarios_table, task_table
+from .view import STYLES, age_s, result_of, scenario_view, scenarios_table, task_table
 
 Watch = Annotated[bool, Parameter(name=["--watch", "-w"], negative=(), help="Follow it until its end.")]
 
@@ -62,7 +61,7 @@ def scenario(
         if watch:
             return _watched(client, scenario_id, timeout, output)
         found = client.scenario(scenario_id)
-    show(found, scenario_view(found, elapsed_s=_age(found), rows=1000), output)
+    show(found, scenario_view(found, elapsed_s=age_s(found), rows=1000), output)
     return _code(found)
 
 
@@ -101,16 +100,13 @@ def task(task_id: str, /, *, api: Api = None, output: Output = "text") -> int:
 
 def _watched(client: ApiClient, scenario_id: str, timeout: float | None, output: str) -> int:
     found = follow(client, scenario_id, Console(stderr=True), timeout_s=timeout)
-    text = Text.assemble(f"{found['status']} ", (found.get("result_ref") or "", "bold"))
+    title = f"{found['scenario_id']}  {found['name']}, {found['total']} tasks in {age_s(found):.1f} s"
+    text = Text.assemble(f"{title}: ", (found["status"], STYLES.get(found["status"], "")))
+    if result := result_of(found):
+        text.append(f"\n{result}", style="bold")
     show(found, text, output)
     return _code(found)
 
 
 def _code(found: Any) -> Exit:
     return Exit.FAILED if found["status"] in FINAL and found["status"] != "success" else Exit.OK
-
-
-def _age(found: Any) -> float:
-    """Seconds from creation to the end, or to now."""
-    end = datetime.fromisoformat(found["finished_at"]) if found["finished_at"] else datetime.now(UTC)
-    return max(0.0, (end - datetime.fromisoformat(found["created_at"])).total_seconds())

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-
-import uvicorn
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from orchestrator.api.app import create_app
 from orchestrator.api.services import policy_of
@@ -18,31 +18,34 @@ from orchestrator.store.store import Store
 from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
 
 from .exits import CommandError, Exit
+from .http import run_server
 from .options import Host, Port, RedisUrl, packs_here, settings_of
+from .planning import template_errors
 
 
 def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> int:
     """Run the API."""
     settings = settings_of(host=host, port=port, redis_url=redis)
     _log(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False
-        )
-    )
-    server.run()
-    return Exit.OK if server.started else Exit.UNREACHABLE
+    with _redis_errors(), template_errors():
+        return Exit.OK if run_server(create_app(settings), settings) else Exit.UNREACHABLE
 
 
 def engine(*, redis: RedisUrl = None) -> int:
     """Run one orchestrator; any number may run, on any machines."""
     settings = settings_of(redis_url=redis)
     _log(settings)
-    try:
+    with _redis_errors():
         asyncio.run(_run_engine(settings))
+    return Exit.OK
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    try:
+        yield
     except (ServerUnfit, Unavailable, Refused) as error:
         raise CommandError(f"Redis cannot be used: {error}", Exit.UNREACHABLE) from error
-    return Exit.OK
 
 
 def worker(target: str, /, *, redis: RedisUrl = None) -> int:

@@ -3,25 +3,28 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from orchestrator.config import Settings
 from orchestrator.packs import Pack
 from orchestrator.processes import tail
 
 from .changes import Changes
 from .client import ApiClient
 from .exits import CommandError, Exit
-from .fleet import HOME, Running, Say, ends_on_signals, everything
+from .fleet import HOME, Running, Say, ends_on_signals, everything, wait_until_up
 from .follow import follow
 from .options import Description, Port, RedisUrl, Slides, Timeout, Variables, packs_here, settings_of
+from .planning import check
 from .preflight import VIDEO, look
+from .program import command
 from .request import body_of
-from .view import labels, reason_of
+from .view import age_s, labels, reason_of
 
 PACK: Final = "create_video"
 SCENARIO: Final = "CreateVideo"
@@ -41,18 +44,21 @@ def demo(
     console = Console(stderr=True)
     say = _say(console)
     settings = settings_of(port=port, redis_url=redis)
+    body = body_of(SCENARIO, description, slides, var)
+    check(body, settings)
     look(HOME, VIDEO)
-    started = time.monotonic()
     with ends_on_signals(), everything(settings, [_pack(PACK)], say) as running:
         say(f"running: API {running.api_url}, Redis {_place(running.redis_url)}")
         with ApiClient(running.api_url) as client:
-            accepted = client.generate(body_of(SCENARIO, description, slides, var))
+            accepted = client.generate(body)
+            for warning in accepted["warnings"]:
+                say(f"warning: {warning['message']}")
             found = follow(
                 client, accepted["scenario_id"], console, timeout_s=timeout, check=running.fleet.check
             )
         if found["status"] != "success":
             raise CommandError(_why(found, running))
-    _report(found, time.monotonic() - started)
+    _report(found, console)
     return Exit.OK
 
 
@@ -67,32 +73,57 @@ def up(
     console = Console(stderr=True)
     settings = settings_of(port=port, redis_url=redis)
     look(HOME)
-    packs = [_pack(name) for name in pack] or packs_here()
-    with ends_on_signals(), everything(settings, packs, _say(console)) as running:
+    try:
+        with ends_on_signals():
+            _keep_up(settings, pack, reload, console)
+    except SystemExit:
+        return Exit.OK  # to be stopped is how it is meant to end
+
+
+def _keep_up(settings: Settings, names: Sequence[str], reload: bool, console: Console) -> NoReturn:
+    changes = Changes(settings.templates)
+    packs = _packs(names)
+    with everything(settings, packs, _say(console)) as running:
         _welcome(console, running, packs)
         if reload:
-            _keep_reloading(running, _say(console))
+            _keep_reloading(running, changes, names, _say(console))
         while True:
             running.fleet.check()
             time.sleep(EVERY_S)
 
 
-def _keep_reloading(running: Running, say: Say) -> None:
-    changes = Changes()
+def _keep_reloading(running: Running, changes: Changes, names: Sequence[str], say: Say) -> NoReturn:
     told = ""
     while True:
-        time.sleep(EVERY_S)
-        if changed := changes.look():
-            say(f"{changed} changed, starting again")
-            running.fleet.restart()
-            told = ""
-            continue
+        changed = changes.look()
         try:
+            if changed:
+                told = ""
+                _reload(running, changed, names, say)
             running.fleet.check()
         except CommandError as error:
-            if not told:
+            if str(error) != told:
                 say(f"{error}\nwaiting for a change")
             told = str(error)
+        time.sleep(EVERY_S)
+
+
+def _reload(running: Running, changed: str, names: Sequence[str], say: Say) -> None:
+    """Start all again, with the packs as they are now. Raises CommandError when that does not work."""
+    say(f"{changed} changed, starting again")
+    running.fleet.stop()
+    packs = _packs(names)
+    running.fleet.start_all(packs)
+    wait_until_up(running)
+    say(f"running again: {_workers(packs)}")
+
+
+def _packs(names: Sequence[str]) -> list[Pack]:
+    return [_pack(name) for name in names] or packs_here()
+
+
+def _workers(packs: Sequence[Pack]) -> str:
+    return ", ".join(f"{pack.name}/{name}" for pack in packs for name in pack.workers)
 
 
 def _pack(name: str) -> Pack:
@@ -113,13 +144,12 @@ def _place(redis_url: str) -> str:
 
 
 def _welcome(console: Console, running: Running, packs: Sequence[Pack]) -> None:
-    workers = [f"{pack.name}/{name}" for pack in packs for name in pack.workers]
     lines = {
         "API": f"{running.api_url}  (try {running.api_url}/openapi.json)",
         "Redis": _place(running.redis_url),
-        "workers": ", ".join(workers),
+        "workers": _workers(packs),
         "logs": str(running.fleet.logs),
-        "try": f"scenarist submit {SCENARIO} --slides 3 --watch --api {running.api_url}",
+        "try": command("submit", SCENARIO, "--slides", "3", "--watch", "--api", running.api_url),
     }
     for name, value in lines.items():
         console.print(Text.assemble((f"{name:8}", "dim"), value), soft_wrap=True)
@@ -136,14 +166,15 @@ def _why(found: Any, running: Running) -> str:
     return "\n".join(lines)
 
 
-def _report(found: Any, seconds: float) -> None:
-    """The file, and how to reach it through the API. The path stands alone on its line, ready to be copied."""
-    console = Console()
+def _report(found: Any, console: Console) -> None:
+    """To stdout: the file, alone on its line and ready to be copied, and the time. To `console`: how to get it by HTTP."""
+    out = Console()
     ref = found["result_ref"] or ""
     parts = urlsplit(ref)
-    console.print(
-        Text(str(Path(unquote(parts.path))) if parts.scheme == "file" else ref, style="bold"), soft_wrap=True
-    )
+    path = str(Path(unquote(parts.path))) if parts.scheme == "file" else ref
+    out.print(Text(path, style="bold"), soft_wrap=True)
+    out.print(Text(f"{found['total']} tasks in {age_s(found):.1f} s"), soft_wrap=True)
     task = next((task for task in found["tasks"] if task["result_ref"] == ref), None)
-    where = f"; `scenarist up` serves it at {task['links']['result']}" if task else ""
-    console.print(Text(f"{found['total']} tasks in {seconds:.1f} s{where}", style="dim"), soft_wrap=True)
+    if task:
+        hint = f"`{command('up')}` serves it at {task['links']['result']}"
+        console.print(Text(hint, style="dim"), soft_wrap=True)

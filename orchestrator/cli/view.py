@@ -1,5 +1,6 @@
 """How scenarios and tasks look in a terminal. Everything from users is `Text`, so their brackets are no markup."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,13 @@ def labels(tasks: Sequence[Json]) -> dict[str, str]:
     return result
 
 
+def age_s(scenario: Json, at: str | None = None) -> float:
+    """Seconds from the scenario's creation to a time, by default to its end or now: the one clock of all views."""
+    end = at or scenario["finished_at"]
+    until = datetime.fromisoformat(end) if end else datetime.now(UTC)
+    return max(0.0, (until - datetime.fromisoformat(scenario["created_at"])).total_seconds())
+
+
 def seconds_of(task: Json, now: datetime) -> float | None:
     """How long a task worked, or works by now; None before its start."""
     if not task.get("started_at"):
@@ -55,6 +63,14 @@ def reason_of(error: Json) -> str:
     if isinstance(error, dict):
         return ": ".join(str(error[key]) for key in ("type", "message") if error.get(key))
     return str(error) if error else ""
+
+
+def result_of(scenario: Json) -> str:
+    """What came out, as one line: the artifact, else the small result of the last task that nothing waits for."""
+    if ref := scenario.get("result_ref"):
+        return str(ref)
+    ends = [task for task in scenario["tasks"] if not task["consumers"] and task["result"] is not None]
+    return json.dumps(ends[-1]["result"], ensure_ascii=False) if ends else ""
 
 
 def scenario_view(scenario: Json, *, elapsed_s: float, rows: int = 30) -> RenderableType:

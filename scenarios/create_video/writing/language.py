@@ -11,6 +11,11 @@ _MARKUP = re.compile(
     re.MULTILINE,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'»”)\]]*\s+(?=[^a-zа-яё\s])|\s*\n\s*")
+# Where a sentence can be cut so that what stands before is whole: never inside a list or before a relative clause.
+_WHOLE_CLAUSE = re.compile(
+    r";\s|,\s(?=(?:но|а|однако|потому что|поэтому|так как|поскольку|хотя|чтобы|because|but|so|although|though|while|yet)\s)",
+    re.IGNORECASE,
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:т|д|п|е|г|гг|в|вв|ул|им|см|рис|стр|др|пр|руб|тыс|млн|млрд|Mr|Mrs|Ms|Dr|St|vs|etc|No|e\.g|i\.e)"
     r"|(?:^|[\s.(])[A-ZА-ЯЁ])\.$"
@@ -66,13 +71,11 @@ def capitalised(text: str) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters: whole if it fits, else its first clause, else whole words and an ellipsis."""
+    """At most `limit` characters: whole if it fits, else its first whole clause, else whole words and an ellipsis."""
     text = text.strip().rstrip(".;:,")
     if len(text) <= limit:
         return text
-    clauses = [
-        match.start() for match in re.finditer(r"[,;:]\s|\s[—–-]\s", text) if 12 <= match.start() <= limit
-    ]
+    clauses = [match.start() for match in _WHOLE_CLAUSE.finditer(text) if 12 <= match.start() <= limit]
     if clauses:
         return text[: clauses[-1]].rstrip()
     room = text[:limit]

@@ -3,44 +3,18 @@
 import re
 from dataclasses import dataclass
 
+from .asking import ENGLISH, RUSSIAN
 from .language import capitalised, clean, detect_language, shorten, split_sentences
 
-_REQUESTS = {
-    "ru": re.compile(
-        r"^(?P<verb>(?:пожалуйста,?\s+)?(?:(?:мне\s+)?(?:нужн[оаы]?|нужен|хочу|хотелось бы|давай(?:те)?)\s+)?"
-        r"(?:(?:созда|сдела|снима|придума|сгенериру|нарису)(?:й|йте|ть|ем)|сними(?:те)?|снять|рису(?:й|йте)"
-        r"|напиши(?:те)?|написать|подготовь(?:те)?|сформулируй(?:те)?|расскажи(?:те)?|рассказать|покажи(?:те)?"
-        r"|составь(?:те)?|сочини(?:те)?|озвучь(?:те)?)?)\s*(?:мне|нам|пожалуйста|,)?\s*"
-        r"(?P<kind>(?:(?:\w+(?:ий|ый|ое|ую|ие|ые|ая|ой|ее))\s+){0,3}"
-        r"(?:видео\w*|ролик\w*|мультфильм|фильм|клип|текст\w*|рассказ\w*|истори[юяи]|сказк[уаи]|презентаци[юяи]"
-        r"|слайд\w*|заголов\w+|статью|пост|сценарий)(?:\s+(?:для\s+)?слайд\w*(?:\s*№?\s*\d+)?|\s+№?\d+)?)?"
-        r"\s*(?:,|:)?\s*",
-        re.IGNORECASE,
-    ),
-    "en": re.compile(
-        r"^(?P<verb>(?:please,?\s+)?(?:(?:i|we)\s+(?:want|need|would like)\s+)?(?:can you\s+|let'?s\s+)?"
-        r"(?:create|make|write|generate|produce|prepare|draw|tell|show|record|compose|formulate)?)\s*(?:me|us)?\s*"
-        r"(?P<kind>(?:an?\s+|the\s+|some\s+)?(?:[a-z-]+\s+){0,3}?"
-        r"(?:videos?|clips?|films?|movies?|cartoons?|texts?|stor(?:y|ies)|presentations?|slides?(?:\s*#?\d+)?|headlines?|titles?|scripts?|posts?"
-        r"|articles?)(?:\s+(?:for|of)\s+(?:the\s+)?slides?(?:\s*#?\d+)?)?)?\s*(?:,|:)?\s*",
-        re.IGNORECASE,
-    ),
-}
-_PREPOSITIONS = {
-    "ru": re.compile(
-        r"^(?:(?P<kept>про|обо|об|о)|на тему|по теме|под названием)\s*:?\s+(?=\S)", re.IGNORECASE
-    ),
-    "en": re.compile(
-        r"^(?:(?P<kept>about)|on the (?:topic|subject) of|on|titled|called|of)\s*:?\s+(?=\S)", re.IGNORECASE
-    ),
-}
+_ASKING = {"ru": RUSSIAN, "en": ENGLISH}
 _TOPIC = {"ru": "на тему «{}»", "en": "about “{}”"}
 _LIST = re.compile(
     r"\s*[,;]\s*(?:(?:и|and)\s+)?|\s+(?:и|and)\s+(?=(?:как|что|почему|зачем|где|когда|how|what|why|where|when)\b)"
 )
 _LAST_AND = re.compile(r"\s+(?:и|and)\s+")
 _SLIDE_NUMBER = re.compile(r"(?:слайд\w*|slides?)\s*(?:№|#|no\.?)?\s*(\d{1,4})", re.IGNORECASE)
-_MAX_SUBJECT = 90
+_MAX_SUBJECT = 200
+_MAX_TITLE = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +30,15 @@ class Request:
     @property
     def title(self) -> str:
         """A headline for the whole. Russian keeps the preposition: the case of the subject needs it."""
-        return capitalised(
-            self.about if self.language == "ru" and not self.about.startswith("на тему") else self.subject
-        )
+        is_case_kept = self.language == "ru" and not self.about.startswith(("на тему", "о том,", "про то,"))
+        return shorten(capitalised(self.about if is_case_kept else self.subject), _MAX_TITLE)
 
 
 def understand(description: str, language: str = "auto") -> Request:
     """Read a description. Every part is made of the user's own words; the subject is empty when none is named."""
     text = clean(description)
     language = detect_language(text) if language in ("", "auto") else language.split("-")[0].lower()
-    sentences = split_sentences(text)
+    sentences = _without_greeting(split_sentences(text), language)
     head = sentences[0] if sentences else ""
     rest, asked, kept = _strip_request(head, language)
     subject, details = _split_details(rest.rstrip(" .!?…"))
@@ -80,18 +53,35 @@ def slide_number(text: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
+def _without_greeting(sentences: list[str], language: str) -> list[str]:
+    """Take off "Hello!" before a request. Before anything else it is a part of the text."""
+    asking = _ASKING.get(language)
+    if asking is None or len(sentences) < 2:
+        return sentences
+    greeting, request = (asking.request.match(sentence) for sentence in sentences[:2])
+    is_greeting = greeting is not None and greeting["words"] == sentences[0]
+    is_request = request is not None and asking.verb.search(request["words"])
+    return sentences[1:] if is_greeting and is_request else sentences
+
+
 def _strip_request(head: str, language: str) -> tuple[str, bool, str]:
-    """Split the first sentence: what it is about, whether it was a request at all, and the preposition that was kept."""
-    pattern = _REQUESTS.get(language)
-    if pattern is None:
+    """Split the first sentence: what it is about, whether it was a request at all, and the words to put before it."""
+    asking = _ASKING.get(language)
+    if asking is None:
         return head, False, ""
-    match = pattern.match(head)
-    end = match.end() if match else 0
-    rest = head[end:]
-    preposition = _PREPOSITIONS[language].match(rest)
+    head = asking.trailing.sub("", head)
+    match = asking.request.match(head)
+    assert match is not None, "every part of the pattern may be missing"
+    rest = head[match.end() :]
+    verb = asking.verb.search(match["words"])
+    preposition = asking.preposition.match(rest)
     if preposition:
-        return rest[preposition.end() :], True, (preposition["kept"] or "").lower()
-    if match and match["kind"] and (not rest or match["verb"]):
+        rest = rest[preposition.end() :]
+        kept = " ".join((preposition["kept"] or "").lower().split())
+        return rest, True, kept or (asking.before_question if asking.question.match(rest) else "")
+    if asking.question.match(rest) and verb:
+        return rest, True, asking.before_question
+    if (match["kind"] and (not rest or verb)) or (verb and asking.explain.search(match["words"])):
         return rest, True, ""
     return head, False, ""
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from tests.support.engines import Running, running_engine
+from tests.support.leaks import leaked_keys
 from tests.support.plain_worker import PlainWorker
 from workers_sdk.protocol.link import RedisLink
 
@@ -20,3 +21,10 @@ async def engine(redis_url: str) -> AsyncIterator[Running]:
 async def worker(link: RedisLink) -> PlainWorker:
     """A worker of `test-service` without the SDK."""
     return PlainWorker(link)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nothing_is_left_behind(link: RedisLink) -> AsyncIterator[None]:
+    """After every test each key is permanent, expires, or belongs to a scenario that runs or will be purged."""
+    yield
+    assert await leaked_keys(link) == []
