@@ -40,7 +40,7 @@ class Fleet:
     def start(self, name: str, *module_and_arguments: str) -> None:
         """Start `python -m module arguments...`."""
         words = [sys.executable, "-m", *module_and_arguments]
-        self.children[name] = start_child(words, log=self.log_of(name), env=self.env)
+        self.children[name] = start_child(words, log=self.log_of(name), env=self.env, hurry=True)
 
     def log_of(self, name: str) -> Path:
         """Log file of a child."""

@@ -33,7 +33,7 @@ def template_errors() -> Iterator[None]:
     except (UnknownTemplate, PackError) as error:
         raise CommandError(str(error), Exit.USAGE) from error
     except OSError as error:
-        raise CommandError(f"templates cannot be read: {error}", Exit.USAGE) from error
+        raise CommandError(f"cannot read {error.filename}: {error.strerror}", Exit.USAGE) from error
 
 
 def template_in(file: str) -> Template:

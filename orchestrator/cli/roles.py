@@ -18,9 +18,9 @@ from orchestrator.store.store import Store
 from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
 
 from .exits import CommandError, Exit
-from .http import run_server
 from .options import Host, Port, RedisUrl, packs_here, settings_of
 from .planning import template_errors
+from .server import run_server
 
 
 def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> int:

@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from orchestrator.templates.problems import Finding, Path, did_you_mean, shown
+from orchestrator.templates.problems import QUOTE_IT, Finding, Path, did_you_mean, shown
 from workers_sdk.protocol.keys import is_service
 from workers_sdk.protocol.messages import ENGINE_FIELDS
 
@@ -128,6 +128,12 @@ _CODES: Final = {
     "bad_name": "bad_name",
 }  # fmt: skip
 
+_TEXT, _LIST, _MAPPING = "a text", "a list", "a mapping"
+_TYPES: Final = {
+    "string_type": _TEXT, "list_type": _LIST, "dict_type": _MAPPING, "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING, "int_type": "a whole number",
+}  # fmt: skip
+
 
 def check_form(document: object) -> list[Finding]:
     """What is wrong with the types and names of a document; the marks are left to the caller."""
@@ -155,4 +161,21 @@ def _finding(detail: ErrorDetails) -> Finding:
         return Finding(code, f"{last!r} is not a field of a scenario", path=path, hint=hint)
     if code == "no_tasks":
         return Finding(code, "a scenario has at least one task", path=path)
-    return Finding(code, f"{detail['msg']}, found {shown(detail['input'])}", path=path)
+    what = _TYPES.get(detail["type"])
+    if what is None or not path:
+        return Finding(code, f"{detail['msg']}, found {shown(detail['input'])}", path=path)
+    return _wrong_type(path, what, detail["input"])
+
+
+def _wrong_type(path: Path, what: str, value: object) -> Finding:
+    last = path[-1]
+    called = f"`{last}`" if isinstance(last, str) else f"an item of `{path[-2]}`"
+    found = "a text" if isinstance(value, str) and what == _MAPPING else shown(value)
+    hint = ""
+    if what == _LIST:
+        hint = "start every task with `- `" if last == "tasks" else "write a list of task names: [A, B]"
+    elif what == _MAPPING:
+        hint = "write `key: value` lines; a mapping in `{{ }}` keeps its type without quotes"
+    elif what == _TEXT and isinstance(value, (bool, int, float)):
+        hint = QUOTE_IT
+    return Finding("wrong_type", f"{called} is {what}, not {found}", path=path, hint=hint)

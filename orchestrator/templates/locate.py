@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from orchestrator.templates.problems import Finding, TemplateProblem, dotted, place_of
+from orchestrator.templates.problems import QUOTE_IT, Finding, TemplateProblem, dotted, place_of
 from orchestrator.templates.source import Source, render
 from orchestrator.templates.state import END, LINE_END, PREFIX, Rendering
 from orchestrator.templates.tree import Tree, mark_at
 
 _OUTPUT_END: Final = re.compile(r"-?\}\}")
+_SCALAR: Final = re.compile(r"\{\{.*?\}\}|[^\s#,\[\]{}\"']+")
 _INDEX: Final = re.compile(r"\[[0-9]+\]")
 _Kind = tuple[str, int, int, str]
 
@@ -59,7 +60,15 @@ class Locator:
         row, offset = place_of(mark)
         line = lines[row] if row < len(lines) else len(self._source.lines)
         before = rendered[row][:offset] if row < len(rendered) else ""
-        return problem_at(finding, self._file, line, self._column(line, before, token))
+        column = self._column(line, before, token)
+        if finding.hint == QUOTE_IT:
+            finding = replace(finding, hint=self._quoted(line, column))
+        return problem_at(finding, self._file, line, column)
+
+    def _quoted(self, line: int, column: int) -> str:
+        source = self._source.lines[line - 1]
+        found = None if "{%" in source[: column - 1] else _SCALAR.match(source, column - 1)
+        return f'{QUOTE_IT}: "{found[0]}"' if found is not None else QUOTE_IT
 
     def _column(self, line: int, before: str, token: re.Pattern[str]) -> int:
         """Step over as many `{{ }}` of the template's line as there are tokens before the place."""

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from orchestrator.templates.limits import Limits
-from orchestrator.templates.problems import Finding, did_you_mean
+from orchestrator.templates.problems import Finding
 from orchestrator.templates.shape import LocalId
+from orchestrator.templates.spelling import Spelling
 from orchestrator.templates.tree import Json
 
 
@@ -61,7 +63,13 @@ class Names:
 
     def hint(self, word: str) -> str:
         """The closest name that exists."""
-        return did_you_mean(word, {**self._by_key, **self._by_group, **self._by_name})
+        near = self.spelling.closest(word)
+        return f"did you mean {near!r}?" if near else ""
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """All words that name a task, for who misspelt one."""
+        return Spelling({**self._by_key, **self._by_group, **self._by_name})
 
     def _add_all(self, forms: list[Form]) -> None:
         alone = Counter(form.name for form in forms if form.own_id is None)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.templates.checks import cycles, queue_mismatches
+from orchestrator.templates.checks import cycles, misspelt_fields, queue_mismatches
 from orchestrator.templates.document import RESERVED, check_form
 from orchestrator.templates.graph import Graph, TooManyEdges
 from orchestrator.templates.limits import Limits
@@ -79,11 +79,10 @@ class _Planner:
             name: self._top_field(name, value) for name, value in self._tree.items() if name != "tasks"
         }
         tasks = self._tree.get("tasks")
-        forms = (
-            [self._fields(number, task) for number, task in enumerate(tasks)]
-            if isinstance(tasks, Items)
-            else []
-        )
+        forms: list[Json] = []
+        if isinstance(tasks, Items):
+            forms = [self._fields(number, task) for number, task in enumerate(tasks)]
+            self._findings += misspelt_fields(tasks)
         if "tasks" in self._tree:
             top["tasks"] = forms if isinstance(tasks, Items) else stand_in(tasks, self._state)
         self._findings += check_form(top)

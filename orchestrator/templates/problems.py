@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Severity = Literal["error", "warning"]
 Path = tuple[str | int, ...]
@@ -74,6 +74,10 @@ class Finding:
     path: Path = ()
     hint: str = ""
     severity: Severity = "error"
+
+
+QUOTE_IT: Final = "put it in quotes"
+"""Hint; where the place in the file is known, what goes into the quotes is added."""
 
 
 def mark_of(line: int, column: int) -> int:

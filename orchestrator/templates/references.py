@@ -134,9 +134,14 @@ class _Linker:
         found = self._names.find(word) if isinstance(word, str) else None
         if found is None and (self._must or isinstance(word, LocalId)):
             hint = self._names.hint(word) if isinstance(word, str) else "give the id or the name of a task"
-            message = f"{word!r} names no task of this scenario"
-            severity: Any = "error" if self._must else "warning"
-            self._findings.append(
-                Finding("unknown_reference", message, path=path, hint=hint, severity=severity)
+            self._tell(f"{word!r} names no task of this scenario", path, hint)
+        elif found is None and isinstance(word, str) and (meant := self._names.spelling.slip(word)):
+            hint = (
+                f'did you mean {meant!r}? Data that looks like a task\'s name is written "{{{{ {word!r} }}}}"'
             )
+            self._tell(f"{word!r} names no task of this scenario, so none is waited for", path, hint)
         return found
+
+    def _tell(self, message: str, path: Path, hint: str) -> None:
+        severity: Any = "error" if self._must else "warning"
+        self._findings.append(Finding("unknown_reference", message, path=path, hint=hint, severity=severity))

@@ -69,7 +69,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _load(file: Path, limits: Limits) -> Template:
-    shown = "/".join(file.parts[-3:])
+    shown = file.as_posix()
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -36,11 +36,15 @@ class Source:
 
 
 class BadSource(Exception):
-    """The text is not a template. Holds all findings; their marks are places in the file."""
+    """The text is not a template. Holds all findings; their marks are places in the file.
 
-    def __init__(self, findings: list[Finding]) -> None:
+    `unknown`: variables that are the only fault and are only put out, as `{{ X }}`, so that the text renders with any value.
+    """
+
+    def __init__(self, findings: list[Finding], unknown: frozenset[str] = frozenset()) -> None:
         super().__init__(findings)
         self.findings = findings
+        self.unknown = unknown
 
 
 @functools.lru_cache(maxsize=256)
@@ -49,9 +53,7 @@ def compile_source(text: str, known: frozenset[str]) -> Source:
     lines = tuple(text.split("\n"))
     try:
         tree = ENVIRONMENT.parse(text)
-        findings = list(_check(tree, lines)) or list(_unknown_names(tree, known, lines))
-        if findings:
-            raise BadSource(findings)
+        _refuse(tree, known, lines)
         return Source(
             _compile(ENVIRONMENT.parse(text), None), lines, _compile(ENVIRONMENT.parse(text), PREFIX)
         )
@@ -115,6 +117,21 @@ def _first_tag(lines: tuple[str, ...], line: int | None) -> int:
     return mark_of(line - 1, min(columns, default=0))
 
 
+def _refuse(tree: nodes.Template, known: frozenset[str], lines: tuple[str, ...]) -> None:
+    """Raise BadSource for a tree that is not acceptable. Spends the tree."""
+    findings = list(_check(tree, lines))
+    try:
+        unknown = _unknown_names(tree, known)
+    except jinja2.TemplateSyntaxError:
+        if not findings:
+            raise
+        raise BadSource(findings) from None
+    if findings or unknown:
+        fillable = not findings and _only_put_out(tree, unknown)
+        told = [_unknown_name(node, known, lines) for node in unknown]
+        raise BadSource(findings + told, frozenset(node.name for node in unknown if fillable))
+
+
 def _check(tree: nodes.Template, lines: tuple[str, ...]) -> Iterator[Finding]:
     for node in tree.find_all(nodes.Node):
         wrong = _wrong_with(node)
@@ -158,21 +175,27 @@ def _is_unicode(node: nodes.Const | nodes.TemplateData) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _unknown_names(tree: nodes.Template, known: frozenset[str], lines: tuple[str, ...]) -> Iterator[Finding]:
+def _unknown_names(tree: nodes.Template, known: frozenset[str]) -> list[nodes.Name]:
+    """Every use of a variable that is not declared."""
+    for word in tree.find_all((nodes.Filter, nodes.Test)):
+        if isinstance(word, (nodes.Filter, nodes.Test)) and _unknown_word(word) is not None:
+            word.name = "string"  # told already; Jinja would see no further
     unknown = meta.find_undeclared_variables(tree) - known - GLOBALS.keys()
-    for node in tree.find_all(nodes.Name):
-        if node.name in unknown and node.ctx == "load":
-            hint = (
-                did_you_mean(node.name, known | GLOBALS.keys())
-                or "declare it under `variables:` with a default"
-            )
-            column = max(0, lines[node.lineno - 1].find(node.name))
-            yield Finding(
-                "unknown_variable",
-                f"{node.name!r} is not a variable",
-                mark_of(node.lineno - 1, column),
-                hint=hint,
-            )
+    return [node for node in tree.find_all(nodes.Name) if node.name in unknown and node.ctx == "load"]
+
+
+def _unknown_name(node: nodes.Name, known: frozenset[str], lines: tuple[str, ...]) -> Finding:
+    hint = did_you_mean(node.name, known | GLOBALS.keys()) or "declare it under `variables:` with a default"
+    column = max(0, lines[node.lineno - 1].find(node.name))
+    mark = mark_of(node.lineno - 1, column)
+    return Finding("unknown_variable", f"{node.name!r} is not a variable", mark, hint=hint)
+
+
+def _only_put_out(tree: nodes.Template, names: list[nodes.Name]) -> bool:
+    """Whether these stand alone in `{{ }}`, and none of their text comes back as a value."""
+    put_out = {id(node) for output in tree.find_all(nodes.Output) for node in output.nodes}
+    captured = tree.find(nodes.Macro) is not None or tree.find(nodes.AssignBlock) is not None
+    return not captured and all(id(node) in put_out for node in names)
 
 
 class _Counted(NodeTransformer):

@@ -2,13 +2,15 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.templates.head import read_head
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import problem_in_file
-from orchestrator.templates.problems import Finding, TemplateError, mark_of
+from orchestrator.templates.problems import Finding, TemplateError, TemplateProblem, mark_of
+from orchestrator.templates.rest import rest_of
 from orchestrator.templates.source import BadSource, Source, compile_source
 
 _DEFAULTS: Final = Limits()
@@ -48,7 +50,8 @@ def load_template(
     try:
         source = compile_source(text, frozenset(head.variables))
     except BadSource as bad:
-        findings += bad.findings
+        rest = rest_of(text, file, head, bad.unknown, limits) if bad.unknown and not findings else []
+        raise _error(findings + bad.findings, file, rest) from bad
     if findings:
         raise _error(findings, file)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -77,6 +80,6 @@ def _check_lines(text: str, file: str) -> None:
         )
 
 
-def _error(findings: list[Finding], file: str) -> TemplateError:
-    problems = dict.fromkeys(problem_in_file(finding, file) for finding in findings)
+def _error(findings: list[Finding], file: str, more: Sequence[TemplateProblem] = ()) -> TemplateError:
+    problems = dict.fromkeys([*(problem_in_file(finding, file) for finding in findings), *more])
     return TemplateError(sorted(problems, key=lambda problem: (problem.line, problem.column)))

@@ -70,6 +70,18 @@ def has_tokens(tree: Tree) -> bool:
     return isinstance(tree, (Slot, Text))
 
 
+def at(tree: Tree, path: Path) -> Tree:
+    """What stands at a path; None when it does not go all the way."""
+    for part in path:
+        if isinstance(tree, Map) and part in tree:
+            tree = tree[str(part)]
+        elif isinstance(tree, Items) and isinstance(part, int) and part < len(tree):
+            tree = tree[part]
+        else:
+            return None
+    return tree
+
+
 def mark_at(tree: Tree, path: Path) -> int:
     """Place of a path; of the deepest part that exists when it does not go all the way."""
     mark = 0

@@ -206,8 +206,14 @@ def _syntax(error: yaml.YAMLError, text: str) -> Finding:
     code = (
         "too_deep" if "nested deeper" in message else "yaml_key" if "a key is" in message else "yaml_syntax"
     )
+    opened = getattr(error, "context_mark", None)
+    if context == "while scanning a quoted scalar" and opened is not None:
+        return Finding(code, "the quote that opens here is not closed", mark_of(opened.line, opened.column))
     if mark is not None:
-        return Finding(code, f"{context}: {message}" if context else message, mark_of(mark.line, mark.column))
+        hint = "an indent is off, or a quote above is not closed" if message.endswith("expected key") else ""
+        return Finding(
+            code, f"{context}: {message}" if context else message, mark_of(mark.line, mark.column), hint=hint
+        )
     position = min(getattr(error, "position", None) or 0, len(text))
     line = text.count("\n", 0, position)
     return Finding(code, message, mark_of(line, position - (text.rfind("\n", 0, position) + 1)))

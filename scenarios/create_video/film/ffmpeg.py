@@ -2,10 +2,12 @@
 
 import importlib
 import importlib.util
+import os
 import queue
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +19,15 @@ from ..errors import ProviderError
 _ALWAYS = ("-hide_banner", "-nostdin", "-y", "-loglevel", "error", "-nostats", "-progress", "pipe:1")
 _POLL_S = 0.2
 _TERMINATE_S = 3.0
+# The small program becomes ffmpeg after it has asked Linux to end it with the thread that started it, which waits for
+# it in `run_ffmpeg`. A function between fork and exec could do the same, but may hang in a process with threads.
+_TIED = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the worker is gone")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 _DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -51,9 +62,9 @@ def run_ffmpeg(
     """Run ffmpeg in a folder; `on_time` hears how many seconds of the output are written.
 
     Raises Stopped within about a second of `is_cancelled()` becoming true, and ProviderError with ffmpeg's own words
-    when it fails.
+    when it fails. On Linux ffmpeg ends with this process, also when that is killed.
     """
-    command = [find_ffmpeg(), *_ALWAYS, *arguments]
+    command = [*_tied(find_ffmpeg()), *_ALWAYS, *arguments]
     with tempfile.TemporaryFile() as errors:
         try:
             # In a session of its own, so that Ctrl-C in a terminal lets a draining worker finish its video.
@@ -76,6 +87,13 @@ def run_ffmpeg(
             raise ProviderError(
                 "render_failed", f"ffmpeg failed: {errors.read().decode(errors='replace').strip()[-800:]}"
             )
+
+
+def _tied(program: str) -> list[str]:
+    """A command that runs the program for as long as this process lives, where the system can do that."""
+    if sys.platform != "linux" or not sys.executable:
+        return [program]
+    return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), program]
 
 
 def duration_of(file: Path) -> float:

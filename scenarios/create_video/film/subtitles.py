@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 
-from .timeline import Cue
+from ..slides.fonts import font
+from .timeline import Cue, Fits
+
+_LINE_CHARS = 42
+_TEXT_SHARE = 0.84
+_PROBE = 100.0
 
 # A backslash would start a command of the renderer; an invisible word joiner after it makes it a plain character.
 _WORD_JOINER = "\u2060"
@@ -30,9 +35,13 @@ def font_size(width: int, height: int) -> float:
     return max(8.0, min(height * 0.06, width * 0.066))
 
 
-def line_chars(width: int, height: int) -> int:
-    """How many characters fit into one line of a subtitle, at most 42 as is usual on screens."""
-    return max(12, min(42, int(width * 0.84 / (font_size(width, height) * 0.42))))
+def line_fits(width: int, height: int) -> Fits:
+    """Which texts fit into one line on a width x height picture: 42 characters at most, and inside the margins."""
+    face = font(_PROBE, "semibold")
+    # The renderer's size is that of a whole line, a typeface's that of its square.
+    ascent, descent = face.getmetrics()
+    room = _TEXT_SHARE * width / font_size(width, height) * (ascent + descent)
+    return lambda text: len(text) <= _LINE_CHARS and face.getlength(text) <= room
 
 
 def to_ass(cues: Sequence[Cue], width: int, height: int, font: str) -> str:

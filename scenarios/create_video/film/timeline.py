@@ -1,6 +1,6 @@
 """When slides change and which words stand together in a subtitle, from the times of the words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,6 +8,10 @@ from ..speech.words import Word
 
 _MAX_CUE_S = 6.0
 _HOLD_S = 0.25
+_SHORTEST_SLIDE_S = 0.3
+
+Fits = Callable[[str], bool]
+"""Whether a text fits into one line of a subtitle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,24 @@ class Cue:
     def text(self) -> str:
         """The lines as one."""
         return " ".join(self.lines)
+
+
+def planned_durations(
+    words: Sequence[Word], first_words: Sequence[int | None], duration: float
+) -> list[float] | None:
+    """Seconds for which each slide is shown when it appears with its first word (counted from 0, at spaces).
+
+    The first slide begins at once. None when the plan is not known for every slide or does not belong to these words.
+    """
+    # An engine may tell one time for a word and the dash after it.
+    starts = [word.start for word in words for _ in word.text.split()]
+    cuts = [0.0]
+    for first in first_words[1:]:
+        if first is None or not 0 <= first < len(starts):
+            return None
+        cuts.append(starts[first])
+    shown = [later - earlier for earlier, later in zip(cuts, [*cuts[1:], duration], strict=True)]
+    return shown if min(shown) >= _SHORTEST_SLIDE_S or len(shown) == 1 else None
 
 
 def slide_durations(words: Sequence[Word], slides: int, duration: float) -> list[float]:
@@ -52,39 +74,59 @@ def _cuts(words: Sequence[Word], share: float) -> list[tuple[float, float]]:
     return cuts
 
 
-def cues(words: Sequence[Word], line_chars: int, duration: float) -> list[Cue]:
-    """Subtitles of at most two lines of about `line_chars` characters; a sentence's end always ends a subtitle."""
+def cues(words: Sequence[Word], fits: Fits, duration: float) -> list[Cue]:
+    """Subtitles of at most two lines that fit; a sentence's end always ends one. A word longer than a line is broken."""
     groups: list[list[Word]] = [[]]
-    for word in words:
-        if groups[-1] and _is_full(groups[-1], word, line_chars):
+    for piece in (piece for word in words for piece in _pieces(word, fits)):
+        if groups[-1] and _is_full(groups[-1], piece, fits):
             groups.append([])
-        groups[-1].append(word)
+        groups[-1].append(piece)
     groups = [group for group in groups if group]
     result = []
     for i, group in enumerate(groups):
         following = groups[i + 1][0].start if i + 1 < len(groups) else duration
         end = min(following, group[-1].end + _HOLD_S)
-        text = " ".join(word.text for word in group)
-        result.append(Cue(group[0].start, max(end, group[0].start + 0.05), balanced(text, line_chars)))
+        lines = in_lines(_text(group), fits) or (_text(group),)
+        result.append(Cue(group[0].start, max(end, group[0].start + 0.05), lines))
     return result
 
 
-def _is_full(group: Sequence[Word], word: Word, line_chars: int) -> bool:
-    length = sum(len(member.text) + 1 for member in group)
+def _pieces(word: Word, fits: Fits) -> list[Word]:
+    """The word, or its pieces that fit into a line each, with their share of its time."""
+    pieces, rest = [], word.text
+    while not fits(rest) and len(rest) > 1:
+        size = 1
+        while fits(rest[: size + 1]):
+            size += 1
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    edges = [word.start]
+    for piece in (*pieces, rest):
+        edges.append(edges[-1] + (word.end - word.start) * len(piece) / len(word.text))
+    return [
+        Word(start, end, piece) for (start, end), piece in zip(pairwise(edges), (*pieces, rest), strict=True)
+    ]
+
+
+def _text(group: Sequence[Word]) -> str:
+    return " ".join(word.text for word in group)
+
+
+def _is_full(group: Sequence[Word], word: Word, fits: Fits) -> bool:
     if _ends_sentence(group[-1].text) or word.end - group[0].start > _MAX_CUE_S:
         return True
-    if _ends_clause(group[-1].text) and length > line_chars:
+    if _ends_clause(group[-1].text) and not fits(_text(group)):
         return True
-    return length + len(word.text) > 1.8 * line_chars
+    return in_lines(_text([*group, word]), fits) is None
 
 
-def balanced(text: str, line_chars: int) -> tuple[str, ...]:
-    """One line if the text fits into it, else two whose lengths are as equal as words allow."""
-    if len(text) <= line_chars or " " not in text:
+def in_lines(text: str, fits: Fits) -> tuple[str, ...] | None:
+    """One line if the text fits into it, else two whose lengths are as equal as words allow; None if two do not hold it."""
+    if fits(text):
         return (text,)
-    spaces = [i for i, ch in enumerate(text) if ch == " "]
-    middle = min(spaces, key=lambda i: abs(len(text) - 2 * i))
-    return text[:middle], text[middle + 1 :]
+    halves = [(text[:i], text[i + 1 :]) for i, ch in enumerate(text) if ch == " "]
+    fitting = [(one, other) for one, other in halves if fits(one) and fits(other)]
+    return min(fitting, key=lambda half: abs(len(half[0]) - len(half[1])), default=None)
 
 
 def _ends_sentence(text: str) -> bool:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from .canvas import Canvas
 from .typeset import Box, fit
 
+# Sizes of listed points, in units.
+AGENDA, LEAST_AGENDA = 4.6, 3.7
+
 
 def draw_title(
     canvas: Canvas,
@@ -34,9 +37,10 @@ def draw_points(
     *,
     centred: bool = False,
     middle: bool = True,
+    least: float = 2.6,
 ) -> None:
-    """Draw each point in its box, all in one size: the largest, up to `size` units, that fits the longest of them."""
-    largest, smallest = size * canvas.unit, 2.6 * canvas.unit
+    """Draw each point in its box, all in one size: the largest from `least` to `size` units that fits the longest."""
+    largest, smallest = size * canvas.unit, least * canvas.unit
     for step in ("measure", "draw"):
         for point, box in zip(points, boxes, strict=False):
             setting = fit(
@@ -53,6 +57,37 @@ def draw_points(
                 largest = setting.size
             else:
                 canvas.text(setting, box, color, centred=centred, middle=middle)
+
+
+def agenda(canvas: Canvas, points: Sequence[str], width: float) -> tuple[Sequence[str], float]:
+    """Which points to list where there is little room, and the height of their rows in pixels.
+
+    Three short ones, a line each; else two, which may take two lines.
+    """
+    unit = canvas.unit
+    line = 1.3 * AGENDA * unit
+    short = all(
+        fit(
+            point,
+            width,
+            line * 1.1,
+            largest=AGENDA * unit,
+            smallest=LEAST_AGENDA * unit,
+            weight="semibold",
+            leading=1.3,
+        ).lines[:1]
+        == (" ".join(point.split()),)
+        for point in points[:3]
+    )
+    return (points[:3], 7.3 * unit) if short else (points[:2], 11.5 * unit)
+
+
+def draw_agenda(
+    canvas: Canvas, points: Sequence[str], area: Box, height: float, color: str, *, centred: bool = False
+) -> None:
+    """Draw the points of `agenda` from the top of an area, never smaller than one can read."""
+    boxes = rows(area, len(points), height)
+    draw_points(canvas, points, boxes, color, AGENDA, centred=centred, least=LEAST_AGENDA)
 
 
 def rows(area: Box, count: int, height: float) -> list[Box]:

@@ -37,6 +37,11 @@ class Canvas:
         return Box(side, max(6 * self.unit, self.height * 0.085), self.width - side, self.height * 0.79)
 
     @property
+    def footer(self) -> Box:
+        """Where subtitles stand: below all other text, from edge to edge."""
+        return Box(0, self.height * 0.782, self.width, self.height)
+
+    @property
     def is_tall(self) -> bool:
         """Whether columns would be too narrow: a square or an upright picture."""
         return self.width < self.height * 1.2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from . import layouts
-from .blocks import draw_points, draw_title, rows
+from .blocks import agenda, draw_agenda, draw_title
 from .canvas import Canvas
 from .layouts import Slide
 from .palette import palette_for
@@ -35,7 +35,7 @@ def draw_slide(slide: Slide, width: int, height: int, picture: Image.Image | Non
     else:
         layout(canvas, slide)
     # At the lower right these two layouts are filled with the accent colour.
-    on_accent = layout is layouts.ending or (layout is layouts.margin and not canvas.is_tall)
+    on_accent = layout is layouts.ending or (layout is layouts.split and not canvas.is_tall)
     color = (
         "#ffffff" if picture is not None else canvas.palette.on_accent if on_accent else canvas.palette.ink
     )
@@ -79,7 +79,8 @@ def _over_picture(canvas: Canvas, slide: Slide, picture: Image.Image) -> None:
         Box(safe.left, safe.top, safe.left + 13 * unit, safe.top + 1.1 * unit), canvas.palette.accent
     )
     area = Box(safe.left, ink.bottom + 4 * unit, right, safe.bottom)
-    draw_points(canvas, slide.points[:3], rows(area, min(len(slide.points), 3), 8 * unit), "#ffffff", 4.4)
+    points, row = agenda(canvas, slide.points, area.width)
+    draw_agenda(canvas, points, area, row, "#ffffff")
 
 
 def _progress(canvas: Canvas, slide: Slide, color: str) -> None:

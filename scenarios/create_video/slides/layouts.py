@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .blocks import draw_bullets, draw_points, draw_title, rows
+from .blocks import agenda, draw_agenda, draw_bullets, draw_points, draw_title
 from .canvas import Canvas
 from .palette import DEFAULT_STYLE, rgb
 from .typeset import Box, fit
@@ -35,7 +35,8 @@ def cover(canvas: Canvas, slide: Slide) -> None:
     canvas.circle(centre[0] + 4 * unit, centre[1] - 4 * unit, 38 * unit, p.ground, 0.55, ring=0.35 * unit)
     right = safe.right if canvas.is_tall else safe.left + safe.width * 0.6
     top = safe.top + safe.height * (0.34 if canvas.is_tall else 0.06)
-    points_height = min(len(slide.points), 3) * 7.2 * unit
+    points, row = agenda(canvas, slide.points, right - safe.left)
+    points_height = len(points) * row
     title_box = Box(safe.left, top, right, safe.bottom - points_height - 8 * unit)
     ink = draw_title(canvas, slide.title, title_box, p.ink, scale=1.35, middle=True)
     line_top = min(ink.bottom + 2.6 * unit, safe.bottom - points_height - 3.5 * unit)
@@ -43,7 +44,7 @@ def cover(canvas: Canvas, slide: Slide) -> None:
         Box(safe.left, line_top, safe.left + 13 * unit, line_top + 1.1 * unit), p.accent, radius=0.55 * unit
     )
     area = Box(safe.left, line_top + 3.4 * unit, right, safe.bottom)
-    draw_points(canvas, slide.points[:3], rows(area, min(len(slide.points), 3), 7.2 * unit), p.muted, 4.6)
+    draw_agenda(canvas, points, area, row, p.muted)
 
 
 def split(canvas: Canvas, slide: Slide) -> None:
@@ -52,6 +53,9 @@ def split(canvas: Canvas, slide: Slide) -> None:
     w, h = canvas.width, canvas.height
     panel = Box(0, 0, w, h * 0.42) if canvas.is_tall else Box(0, 0, w * 0.43, h)
     canvas.panel(panel, p.accent)
+    if not canvas.is_tall:
+        # Subtitles stand on one colour, not half on the panel.
+        canvas.panel(canvas.footer, p.accent)
     canvas.circle(panel.left + 4 * unit, panel.bottom - 2 * unit, 26 * unit, p.on_accent, 0.10)
     canvas.circle(panel.right - 6 * unit, 4 * unit, 17 * unit, p.on_accent, 0.10)
     _number(
@@ -149,6 +153,7 @@ def margin(canvas: Canvas, slide: Slide) -> None:
         canvas.polygon([(w * 0.74, 0), (w, 0), (w, h), (w * 0.62, h)], p.accent)
         canvas.polygon([(w * 0.705, 0), (w * 0.725, 0), (w * 0.605, h), (w * 0.585, h)], p.second, 0.9)
         text = Box(safe.left, safe.top + 3 * unit, w * 0.60, safe.bottom)
+        canvas.panel(canvas.footer, p.soft)
     for i, radius in enumerate((9, 16, 23)):
         canvas.circle(
             w * 0.88,
@@ -185,9 +190,9 @@ def ending(canvas: Canvas, slide: Slide) -> None:
         for i, radius in enumerate((24, 36, 48)):
             canvas.circle(x, y, radius * unit, p.on_accent, 0.30 - 0.07 * i, ring=0.7 * unit)
     canvas.circle(w * 0.07, h * 0.13, 8 * unit, p.second, 0.95)
-    points = slide.points[:3]
-    points_height = len(points) * 7.4 * unit
     inner = Box(safe.left + 6 * unit, safe.top + 6 * unit, safe.right - 6 * unit, safe.bottom)
+    points, row = agenda(canvas, slide.points, inner.width)
+    points_height = len(points) * row
     title_box = Box(inner.left, inner.top, inner.right, inner.bottom - points_height - 7 * unit)
     ink = draw_title(canvas, slide.title, title_box, p.on_accent, centred=True, middle=True)
     line = min(ink.bottom + 2.6 * unit, inner.bottom - points_height - 3.4 * unit)
@@ -195,7 +200,7 @@ def ending(canvas: Canvas, slide: Slide) -> None:
         Box(w / 2 - 7 * unit, line, w / 2 + 7 * unit, line + 1 * unit), p.on_accent, 0.85, radius=0.5 * unit
     )
     area = Box(inner.left, line + 3.6 * unit, inner.right, inner.bottom)
-    draw_points(canvas, points, rows(area, len(points), 7.4 * unit), p.on_accent, 4.6, centred=True)
+    draw_agenda(canvas, points, area, row, p.on_accent, centred=True)
 
 
 def _number(canvas: Canvas, slide: Slide, box: Box, color: str) -> None:

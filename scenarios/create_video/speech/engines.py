@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from .words import Word, proportional
 _RATE = 155
 _TIMEOUT_S = 120
 _PAUSE_S = 0.35
+# eSpeak NG forgets what follows after about 120 letters of a word.
+_LONGEST_WORD = 60
+_LONG_WORD = re.compile(rf"(\S{{{_LONGEST_WORD}}})(?=\S)")
 _SOURCE, _TARGET = "<text file>", "<sound file>"
 _CHILD = "scenarios.create_video.speech.espeak"
 
@@ -81,7 +85,7 @@ def _by_files(provider: str, text: str, command: Sequence[str]) -> Spoken:
 
 def _sentence(provider: str, sentence: str, command: Sequence[str], folder: Path) -> Sound:
     source, target = folder / "text.txt", folder / "speech.wav"
-    source.write_text(sentence, encoding="utf-8")
+    source.write_text(_LONG_WORD.sub(r"\1 ", sentence), encoding="utf-8")
     names = {_SOURCE: str(source), _TARGET: str(target)}
     _run(provider, [names.get(part, part) for part in command], b"")
     return from_wav(target.read_bytes() if target.exists() else b"")
@@ -90,12 +94,16 @@ def _sentence(provider: str, sentence: str, command: Sequence[str], folder: Path
 def _espeak_library(text: str, voice: str, library: str | None) -> Spoken:
     """Speak with the library of eSpeak NG, in a process of its own: it tells when each word begins."""
     provider = "espeak-ng" if library else "espeakng-loader"
-    request = json.dumps({"text": text, "voice": voice, "rate": _RATE, "library": library}).encode()
+    sayable = _LONG_WORD.sub(r"\1 ", text)
+    request = json.dumps({"text": sayable, "voice": voice, "rate": _RATE, "library": library}).encode()
     answer = _run(provider, [sys.executable, "-m", _CHILD], request)
     head, _, samples = answer.partition(b"\n")
     facts = json.loads(head)
     sound = from_pcm(samples, facts["rate"])
-    words = _words(text, facts["words"], sound.duration)
+    # Every space put in moved what follows it by one.
+    added = [match.end() + i for i, match in enumerate(_LONG_WORD.finditer(text))]
+    events = [[position - bisect_left(added, position), second] for position, second in facts["words"]]
+    words = _words(text, events, sound.duration)
     return Spoken(sound, tuple(words), provider, "tts-events")
 
 

@@ -2,8 +2,14 @@
 
 import importlib.util
 import io
+import os
+import re
 import shutil
+import subprocess
+import sys
+import time
 import wave
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,8 +19,8 @@ from PIL import Image, ImageChops
 from scenarios.create_video.errors import ProviderError
 from scenarios.create_video.film import ffmpeg
 from scenarios.create_video.film.render import Look, render
-from scenarios.create_video.film.subtitles import escaped, to_ass, to_srt, to_vtt
-from scenarios.create_video.film.timeline import Cue, balanced, cues, slide_durations
+from scenarios.create_video.film.subtitles import escaped, line_fits, to_ass, to_srt, to_vtt
+from scenarios.create_video.film.timeline import Cue, Fits, cues, in_lines, planned_durations, slide_durations
 from scenarios.create_video.slides.design import draw_slide
 from scenarios.create_video.slides.layouts import Slide
 from scenarios.create_video.speech.engines import speak_offline
@@ -43,17 +49,44 @@ def test_slides_change_at_the_end_of_a_sentence_near_their_share() -> None:
 
 def test_subtitles_have_two_lines_at_most_and_say_every_word_once() -> None:
     words = proportional(TEXT * 10, 120.0)
-    lines = cues(words, 30, 120.0)
+    lines = cues(words, _up_to(30), 120.0)
     assert " ".join(cue.text for cue in lines).split() == [word.text for word in words]
-    assert all(1 <= len(cue.lines) <= 2 and all(len(line) <= 36 for line in cue.lines) for cue in lines)
+    assert all(1 <= len(cue.lines) <= 2 and all(len(line) <= 30 for line in cue.lines) for cue in lines)
     assert all(one.start < one.end <= other.start + 0.001 for one, other in pairwise(lines))
     assert lines[-1].end <= 120.0
 
 
 def test_two_lines_are_of_nearly_one_length() -> None:
-    assert balanced("one two three four", 10) == ("one two", "three four")
-    assert balanced("short", 10) == ("short",)
-    assert balanced("x" * 30, 10) == ("x" * 30,)
+    assert in_lines("one two three four", _up_to(10)) == ("one two", "three four")
+    assert in_lines("short", _up_to(10)) == ("short",)
+    assert in_lines("one two three four five", _up_to(10)) is None
+    assert in_lines("x" * 30, _up_to(10)) is None
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (320, 180), (90, 160), (720, 1280), (4096, 90)])
+@pytest.mark.parametrize("letter", ["W", "Щ", "i", "а"])
+def test_a_word_longer_than_a_line_is_broken_and_each_piece_fits_the_picture(
+    letter: str, size: tuple[int, int]
+) -> None:
+    fits = line_fits(*size)
+    word = letter * 300
+    lines = cues([Word(0, 1, "Слово"), Word(1, 21, word), Word(21, 22, "конец.")], fits, 22.0)
+    assert all(len(cue.lines) <= 2 and all(map(fits, cue.lines)) for cue in lines)
+    assert "".join(line for cue in lines for line in cue.lines).replace(" ", "") == f"Слово{word}конец."
+    assert all(one.end <= other.start + 0.001 for one, other in pairwise(lines))
+    assert lines[-1].end == 22.0
+
+
+def test_a_slide_appears_with_its_first_word() -> None:
+    words = [Word(i, i + 1, text) for i, text in enumerate(("Кот", "спит —", "долго.", "Пёс", "нет."))]
+    assert planned_durations(words, [0, 4], 5.0) == [3.0, 2.0]
+    assert planned_durations(words, [None], 5.0) == [5.0]
+
+
+@pytest.mark.parametrize("first_words", [[0, None, 4], [0, 4, 1], [0, 2, 2], [0, 2, 99], [0, -1, 3]])
+def test_a_plan_that_does_not_belong_to_the_words_is_no_plan(first_words: list[int | None]) -> None:
+    words = [Word(i, i + 1, f"w{i}") for i in range(6)]
+    assert planned_durations(words, first_words, 6.0) is None
 
 
 def test_no_word_of_a_user_becomes_a_command_of_the_renderer() -> None:
@@ -86,7 +119,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[flo
         slides.append(folder / f"slide {i}'s.png")
         draw_slide(Slide(f"Слайд {i}", ("Раз", "Два"), i, 3, "cats"), 320, 180).image.save(slides[-1])
     shown = slide_durations(spoken.words, 3, sound.duration)
-    lines = cues(spoken.words, 30, sound.duration)
+    lines = cues(spoken.words, _up_to(30), sound.duration)
     percents: list[float] = []
     render(slides, shown, folder / "voice.wav", lines, SMALL, folder / "with.mp4", on_percent=percents.append)
     render(slides, shown, folder / "voice.wav", [], SMALL, folder / "without.mp4")
@@ -155,6 +188,43 @@ def test_a_render_that_is_not_wanted_any_more_stops(
         )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a process to another one")
+def test_ffmpeg_ends_with_the_worker_that_is_killed(tmp_path: Path) -> None:
+    endless = ["-re", "-f", "lavfi", "-i", "color", "-t", "3600", "-f", "null", "-"]
+    program = (
+        f"from pathlib import Path\nfrom {ffmpeg.__name__} import run_ffmpeg\nrun_ffmpeg({endless}, Path())"
+    )
+    environment = {**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)}
+    worker = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    try:
+        _until(lambda: _running_ffmpeg(children.read_text()))
+        child = children.read_text()
+    finally:
+        worker.kill()
+        worker.wait()
+    _until(lambda: not _running_ffmpeg(child))
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _running_ffmpeg(pids: str) -> bool:
+    """Whether one of these processes is ffmpeg, and not over."""
+    for pid in pids.split():
+        try:
+            name, state = re.findall(r"(?m)^(?:Name|State):\s+(\S+)", Path(f"/proc/{pid}/status").read_text())
+        except OSError:
+            continue
+        if name.startswith("ffmpeg") and state != "Z":
+            return True
+    return False
+
+
 def test_a_broken_input_fails_with_the_words_of_ffmpeg(tmp_path: Path) -> None:
     (tmp_path / "slide.png").write_bytes(b"no picture")
     (tmp_path / "voice.wav").write_bytes(_silence(1.0))
@@ -189,6 +259,10 @@ def test_without_ffmpeg_the_error_says_what_to_install(monkeypatch: pytest.Monke
     with pytest.raises(ProviderError, match="imageio-ffmpeg") as caught:
         ffmpeg.find_ffmpeg()
     assert caught.value.code == "not_installed"
+
+
+def _up_to(length: int) -> Fits:
+    return lambda text: len(text) <= length
 
 
 def _silence(seconds: float) -> bytes:

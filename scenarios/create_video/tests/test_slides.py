@@ -86,6 +86,16 @@ def test_text_is_really_drawn() -> None:
     assert box[2] - box[0] > 200
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_listed_points_are_never_too_small_to_read(size: tuple[int, int]) -> None:
+    unit = min(size) / 100
+    for index in (1, 7):
+        drawn = draw_slide(Slide("Про котов", (LONG, LONG, LONG), index, 7, "cats"), *size)
+        listed = drawn.texts[1:]
+        assert len(listed) == 2
+        assert all(ink.bottom - ink.top > 2.6 * unit for ink, _ in listed)
+
+
 def test_a_picture_fills_the_slide_and_the_title_stands_on_it() -> None:
     picture = Image.new("RGB", (300, 900), (250, 10, 10))
     slide = Slide("Про котов", POINTS, 2, 3, "cats")

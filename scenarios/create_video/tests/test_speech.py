@@ -132,3 +132,12 @@ def test_words_survive_the_wire_and_bad_ones_are_left_out() -> None:
 
 def _tone(level: float) -> Sound:
     return Sound(array("h", (round(32767 * level * math.sin(i / 7)) for i in range(4000))), 8000)
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_a_very_long_word_is_spoken_to_its_end(language: str) -> None:
+    syllable = "кота" if language == "ru" else "kiti"
+    one, two = (speak_offline(f"{syllable * count} {syllable}.", language) for count in (30, 60))
+    assert [word.text for word in two.words] == [syllable * 60, f"{syllable}."]
+    assert two.sound.duration > 1.7 * one.sound.duration
+    assert two.words[1].start > 0.9 * two.sound.duration

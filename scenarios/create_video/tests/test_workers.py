@@ -45,9 +45,12 @@ async def test_a_description_becomes_a_video_with_voice_slides_and_subtitles(tmp
     shown = made.value["slide_times"]
     shots = [frame(film, sum(shown[:i]) + shown[i] / 2, tmp_path) for i in range(3)]
     assert all(_differ(shots[i], shots[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    planned = [idea["first_word"] for idea in written.value["outline"]]
+    begins = [spoken.value["words"][first][0] for first in planned]
+    assert [sum(shown[:i]) for i in range(3)] == pytest.approx([0, *begins[1:]], abs=0.01)
     percents = [percent for percent, _ in made.progress]
     assert percents == sorted(percents)
-    assert percents[-1] > 80
+    assert percents[-1] == 100
 
 
 async def test_the_form_of_the_seed_gives_a_slide_for_each_number(tmp_path: Path) -> None:
@@ -66,6 +69,7 @@ async def test_the_form_of_the_seed_gives_a_slide_for_each_number(tmp_path: Path
         )  # fmt: skip
         assert drawn.value["index"] == number
         titles.append(made.value["title"])
+        assert drawn.value["first_word"] is None
     assert len(set(titles)) == 3
 
 
@@ -162,6 +166,13 @@ async def test_a_voice_that_tells_no_word_times_still_gives_a_video(tmp_path: Pa
         ),
         (video.worker, "CreateVideoFromSlides", {"params": {"preset": "placebo"}}, "invalid_params"),
         (video.worker, "CreateVideoFromSlides", {}, "LookupError"),
+        (
+            video.worker,
+            "CreateVideoFromSlides",
+            {"results": {"slide_ids": [], "voice_track_id": "y"}},
+            "bad_input",
+        ),
+        (text.worker, "CreateText", {"prompt": "x", "params": {"slides": 0}}, "invalid_params"),
     ],
 )
 async def test_what_cannot_be_done_fails_with_a_code(

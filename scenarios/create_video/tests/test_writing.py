@@ -4,7 +4,7 @@ import pytest
 
 from scenarios.create_video.writing.language import clean, detect_language, shorten, split_sentences
 from scenarios.create_video.writing.request import slide_number, understand
-from scenarios.create_video.writing.script import important, slides_from_sentences
+from scenarios.create_video.writing.script import important, slides_from_sentences, word_starts
 from scenarios.create_video.writing.writer import write_script
 
 
@@ -33,6 +33,31 @@ def test_the_language_is_told_by_the_letters(text: str, language: str) -> None:
         ("Сформулируй заголовок для слайда 2 про котов", "котов", "про котов"),
         ("Write a headline for slide 2", "", ""),
         ("", "", ""),
+        (
+            "Сделай, пожалуйста, короткий ролик о том, как работает радуга",
+            "как работает радуга",
+            "о том, как работает радуга",
+        ),
+        ("Расскажи подробно о том, как кошки спят.", "как кошки спят", "о том, как кошки спят"),
+        ("Расскажи, как устроен вулкан", "как устроен вулкан", "о том, как устроен вулкан"),
+        ("Не могли бы вы сделать видео про котов, пожалуйста?", "котов", "про котов"),
+        ("Здравствуйте! Сделай видео про котов", "котов", "про котов"),
+        ("Создай обучающее видео на 2 минуты для детей про зубы", "зубы", "про зубы"),
+        ("Опиши жизнь котов", "жизнь котов", "на тему «жизнь котов»"),
+        (
+            "Could you please make a short video about how rainbows work?",
+            "how rainbows work",
+            "about how rainbows work",
+        ),
+        (
+            "Hi, can you make me a video that explains how tides work",
+            "how tides work",
+            "about how tides work",
+        ),
+        ("I'd like a 30-second video for kids about teeth, please", "teeth", "about teeth"),
+        ("Explain photosynthesis", "photosynthesis", "about “photosynthesis”"),
+        ("Can cats swim?", "Can cats swim", "about “Can cats swim”"),
+        ("You are what you eat", "You are what you eat", "about “You are what you eat”"),
     ],
 )
 def test_the_request_is_taken_off_and_the_subject_keeps_its_case(
@@ -85,8 +110,8 @@ def test_every_description_gives_a_narration_and_a_different_headline_for_each_s
     description: str, slides: int
 ) -> None:
     script = write_script(description, slides=slides)
-    assert 2 <= len(script.sentences) <= 16 or description.startswith("x")
-    assert 0 < len(script.text) <= 4_200
+    assert 2 <= len(script.sentences) <= max(16, slides + 4) or description.startswith("x")
+    assert 0 < len(script.text) <= 8_000
     assert len(script.outline) == slides
     assert len({idea.title for idea in script.outline}) == slides
     assert all(idea.title.strip() and len(idea.points) <= 3 for idea in script.outline)
@@ -135,6 +160,63 @@ def test_a_very_long_text_is_cut_to_its_weightiest_sentences_in_their_order() ->
     assert sum(len(sentence) + 1 for sentence in kept) <= 1000
     assert kept[0] == sentences[0]
     assert kept == sorted(kept, key=sentences.index)
+
+
+@pytest.mark.parametrize("slides", [2, 3, 5, 12, 50])
+@pytest.mark.parametrize(
+    "description",
+    ["Создай видео про котов", "A video about cats: how they sleep, what they eat", "Расскажи про кота. Он живёт дома.",
+     "Кошки спят до шестнадцати часов в сутки. Усы помогают им в темноте."],
+)  # fmt: skip
+def test_each_slide_begins_with_a_sentence_of_its_own_and_the_end_comes_last(
+    description: str, slides: int
+) -> None:
+    script = write_script(description, slides=slides)
+    first_words = [idea.first_word for idea in script.outline]
+    assert first_words[0] == 0
+    assert first_words == sorted({word for word in first_words if word is not None})
+    assert set(first_words) <= set(word_starts(script.sentences))
+    assert len(set(script.sentences)) == len(script.sentences)
+    if slides > 2 or "видео" in description:
+        assert script.sentences[-1].startswith(("Спасибо", "Thank you"))
+    for i, sentence in enumerate(script.sentences):
+        if sentence.startswith(("And finally", "И наконец")):
+            assert len(script.sentences) - i <= 3
+
+
+def test_a_slide_shows_what_is_spoken_with_it() -> None:
+    script = write_script("Он спит. Он ест рыбу. Он играет. Он гуляет по крыше.", slides=4)
+    words = script.text.split()
+    assert [words[idea.first_word or 0 : (idea.first_word or 0) + 2] for idea in script.outline] == [
+        ["Он", "спит."], ["Он", "ест"], ["Он", "играет."], ["Он", "гуляет"],
+    ]  # fmt: skip
+    assert [idea.title for idea in script.outline[1:]] == ["Он ест рыбу", "Он играет", "Он гуляет по крыше"]
+
+
+def test_a_sentence_is_never_cut_inside_a_list() -> None:
+    text = "Наш старый город славится парками, больницами с врачами и столовыми, музеями, театрами и мостами."
+    script = write_script(f"{text} {text.replace('старый', 'новый')}", slides=2)
+    texts = [text for idea in script.outline for text in (idea.title, *idea.points)]
+    assert all(shown.startswith("Наш") for shown in texts)
+    assert all(shown.endswith("…") for shown in texts)
+
+
+def test_slides_of_a_text_take_nearly_the_same_time() -> None:
+    long, short = "One two three four five six seven eight.", "Short."
+    ideas = slides_from_sentences("Title", [long, long, long, short], 3)
+    assert [idea.first_word for idea in ideas] == [0, 8, 16]
+
+
+def test_points_of_a_long_text_are_its_weightiest_whole_sentences() -> None:
+    sentences = [
+        "Cats are here.",
+        "Well, then.",
+        "Cats sleep all day long.",
+        "Cats hunt mice at night.",
+        "Cats like fish.",
+    ]
+    (cover,) = slides_from_sentences("Cats are here.", sentences, 1)
+    assert cover.points == ("Cats sleep all day long", "Cats hunt mice at night", "Cats like fish")
 
 
 def test_braces_of_the_user_are_words_and_not_places_to_fill() -> None:

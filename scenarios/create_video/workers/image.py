@@ -46,8 +46,8 @@ class SlideParams(Params):
 def create_slide(params: SlideParams, ctx: Context) -> Done:
     """Draw what `slide_prompt_id` says, or without it the prompt.
 
-    Result: a PNG file, and `{title, index, total, width, height, style, provider, left_out}`; `left_out` counts the
-    characters that the font has no shape for.
+    Result: a PNG file, and `{title, index, total, first_word, width, height, style, provider, left_out}`; `left_out`
+    counts the characters that the font has no shape for, `first_word` is handed on from the slide's prompt.
     """
     value = _wanted(ctx)
     slide = _slide(ctx, value, params.style)
@@ -66,6 +66,7 @@ def create_slide(params: SlideParams, ctx: Context) -> Done:
         title=slide.title,
         index=slide.index,
         total=slide.total,
+        first_word=value.get("first_word"),
         width=width,
         height=height,
         style=slide.style,

@@ -1,7 +1,7 @@
 """text-service: writes the narration, and what each slide says."""
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import Field
@@ -29,7 +29,10 @@ class TextParams(Params):
 
 @worker.task("CreateText")
 def create_text(params: TextParams, ctx: Context) -> dict[str, Any]:
-    """Narration for the prompt: `{title, text, sentences, language, subject, outline, provider}`."""
+    """Narration for the prompt: `{title, text, sentences, language, subject, outline, provider}`.
+
+    `outline` has `{title, points, first_word}` for each slide; it is empty when the provider plans none.
+    """
     with told_plainly():
         account = text_account(os.environ)
         if account.provider == "offline":
@@ -43,10 +46,11 @@ def create_text(params: TextParams, ctx: Context) -> dict[str, Any]:
 
 @worker.task("CreateSlidePrompt")
 def create_slide_prompt(params: TextParams, ctx: Context) -> dict[str, Any]:
-    """What one slide says: `{title, points, prompt, index, total, topic, provider}`.
+    """What one slide says: `{title, points, prompt, index, total, first_word, topic, provider}`.
 
     The slide's number is the field `index`, else the number in the prompt ("a headline for slide 2"). With
-    `text_task_id` the slide belongs to that narration, without it the slide is made from the prompt alone.
+    `text_task_id` the slide belongs to that narration, without it the slide is made from the prompt alone. `first_word`
+    is the word of the narration (from 0, split at spaces) with which the slide appears; null when that is not known.
     """
     index = number_of(ctx, "index") or slide_number(ctx.prompt) or 1
     if index > MAX_SLIDES:
@@ -73,6 +77,7 @@ def create_slide_prompt(params: TextParams, ctx: Context) -> dict[str, Any]:
         "prompt": picture or ". ".join((idea.title, *idea.points)),
         "index": index,
         "total": total if number_of(ctx, "total") else None,
+        "first_word": idea.first_word if number_of(ctx, "total") else None,
         "topic": topic,
         "provider": provider,
     }
@@ -86,7 +91,9 @@ def _planned(narration: dict[str, Any], index: int, total: int) -> tuple[SlideId
     if isinstance(outline, list) and index <= len(outline) and isinstance(outline[index - 1], dict):
         planned = outline[index - 1]
         points = tuple(str(point) for point in planned.get("points") or ())
-        return SlideIdea(str(planned.get("title") or topic), points), topic
+        first = planned.get("first_word")
+        title = str(planned.get("title") or topic)
+        return SlideIdea(title, points, first if isinstance(first, int) else None), topic
     sentences = split_sentences(clean(str(narration["text"])))
     title = str(narration.get("title") or "") or (sentences[0] if sentences else "")
     return slides_from_sentences(title, sentences, total)[index - 1], topic
@@ -95,7 +102,8 @@ def _planned(narration: dict[str, Any], index: int, total: int) -> tuple[SlideId
 def _own_plan(prompt: str, language: str, index: int, total: int) -> tuple[SlideIdea, str]:
     """An idea made from the prompt alone."""
     script = write_script(prompt, slides=total, language=language)
-    return script.outline[index - 1], script.subject
+    # That script is never spoken, so the slide has no place in what is.
+    return replace(script.outline[index - 1], first_word=None), script.subject
 
 
 def _topic(narration: dict[str, Any]) -> str:

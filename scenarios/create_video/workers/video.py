@@ -14,8 +14,8 @@ from workers_sdk import Context, Done, Fail, Result, Worker
 
 from ..film.ffmpeg import Stopped, duration_of
 from ..film.render import Look, Preset, render
-from ..film.subtitles import line_chars, to_srt, to_vtt
-from ..film.timeline import Cue, cues, slide_durations
+from ..film.subtitles import line_fits, to_srt, to_vtt
+from ..film.timeline import Cue, cues, planned_durations, slide_durations
 from ..slides.fonts import printable
 from ..speech.words import Word, from_json
 from .common import MAX_SLIDES, Params, Resolution, done, parse_resolution, told_plainly
@@ -38,11 +38,13 @@ class VideoParams(Params):
 def create_video(params: VideoParams, ctx: Context) -> Done:
     """Show the slides of `slide_ids` while `voice_track_id` speaks, with its words as subtitles.
 
+    A slide appears when its `first_word` is spoken; where that is not known for all, slides share the time nearly equally.
+
     Result: an MP4 file, and `{duration_s, slides, slide_times, width, height, fps, subtitles: {srt, vtt} | null, timing}`.
     """
     slides, voice = ctx.results("slide_ids"), ctx.result("voice_track_id")
-    if len(slides) > MAX_SLIDES:
-        raise Fail(f"{len(slides)} slides; a show has at most {MAX_SLIDES}", code="bad_input")
+    if not 0 < len(slides) <= MAX_SLIDES:
+        raise Fail(f"{len(slides)} slides; a show has 1 to {MAX_SLIDES}", code="bad_input")
     with tempfile.TemporaryDirectory(prefix="scenarist-video-") as name, told_plainly():
         folder = Path(name)
         pictures = [_fetch_slide(ctx, slide, folder / f"slide-{i}.bmp") for i, slide in enumerate(slides)]
@@ -50,8 +52,9 @@ def create_video(params: VideoParams, ctx: Context) -> Done:
         length = duration_of(sound)
         words = _words(ctx, voice)
         look = _look(params, pictures[0])
-        shown = slide_durations(words, len(pictures), length)
-        lines = cues(words, line_chars(*look.size), length) if params.subtitles else []
+        planned = planned_durations(words, [_first_word(slide) for slide in slides], length)
+        shown = planned or slide_durations(words, len(pictures), length)
+        lines = cues(_readable(words), line_fits(*look.size), length) if params.subtitles else []
         target = folder / "video.mp4"
         try:
             duration = render(
@@ -67,6 +70,7 @@ def create_video(params: VideoParams, ctx: Context) -> Done:
         except Stopped:
             ctx.cancelled.raise_if_set()
             raise
+        ctx.progress(100, "done")
         return done(
             ctx.artifacts.put("video.mp4", target, "video/mp4"),
             duration_s=round(duration, 3),
@@ -116,8 +120,18 @@ def _words(ctx: Context, voice: Result) -> list[Word]:
     given = value.get("words")
     if given is None and value.get("words_ref"):
         given = json.loads(ctx.artifacts.get(str(value["words_ref"])))
-    words = ((word, printable(word.text, "semibold")) for word in from_json(given))
-    return [Word(word.start, word.end, text) for word, text in words if text]
+    return from_json(given)
+
+
+def _readable(words: list[Word]) -> list[Word]:
+    """The words without what the font cannot draw."""
+    texts = ((word, printable(word.text, "semibold")) for word in words)
+    return [Word(word.start, word.end, text) for word, text in texts if text]
+
+
+def _first_word(slide: Result) -> int | None:
+    value = slide.value.get("first_word") if isinstance(slide.value, dict) else None
+    return value if isinstance(value, int) else None
 
 
 def _ship_subtitles(ctx: Context, lines: list[Cue]) -> dict[str, str] | None:

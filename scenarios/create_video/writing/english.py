@@ -19,7 +19,7 @@ ENGLISH = Phrases(
     ),
     last_detail="And finally: {detail}.",
     headlines=("{title}", "{title}: once more", "{title}: in short"),
-    recap="In short: {points}.",
+    recaps=("In short: {points}.", "Let us note: {points}.", "To sum this up: {points}."),
     introduction=Aspect(
         "First look",
         (

@@ -18,8 +18,8 @@ RUSSIAN = Phrases(
         "Следующий вопрос: {detail}.",
     ),
     last_detail="И наконец: {detail}.",
-    headlines=("{title}", "{title}: ещё раз внимательно", "{title}: коротко"),
-    recap="Коротко повторим: {points}.",
+    headlines=("{title}", "{title}: подробнее", "{title}: коротко"),
+    recaps=("Коротко повторим: {points}.", "Отметим для себя: {points}.", "Итак: {points}."),
     introduction=Aspect(
         "Первое знакомство",
         (

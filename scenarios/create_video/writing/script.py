@@ -4,25 +4,29 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 from .language import capitalised, shorten
 
 MAX_NARRATION_CHARS = 4_000
-_MAX_TITLE = 70
-_MAX_POINT = 80
-_CLAUSE = re.compile(r"(?<=[,;:])\s+|\s+[—–]\s+")
+MAX_TITLE = 70
+MAX_POINT = 80
 _WORD = re.compile(r"\w{4,}")
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
 class SlideIdea:
-    """What one slide says: a headline and at most three short points."""
+    """What one slide says: a headline and at most three short points.
+
+    `first_word` is the word of the narration (split at spaces, from 0) that is spoken when the slide appears; None when
+    the slide belongs to no place of it.
+    """
 
     title: str
     points: tuple[str, ...] = ()
+    first_word: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +51,53 @@ def shares(items: Sequence[_Item], count: int) -> list[list[_Item]]:
     return [list(items[a:b]) for a, b in pairwise(edges)]
 
 
+def word_starts(sentences: Sequence[str]) -> list[int]:
+    """For each sentence the number of its first word in the whole text."""
+    return [0, *accumulate(len(sentence.split()) for sentence in sentences)][: len(sentences)]
+
+
 def slides_from_sentences(title: str, sentences: Sequence[str], count: int) -> list[SlideIdea]:
     """Ideas for `count` slides in the words of a narration; slide i says what is spoken in the i-th share of it."""
-    parts = list(sentences)
-    if len(parts) < count:
-        parts = [clause for sentence in parts for clause in _CLAUSE.split(sentence) if len(clause) > 3]
-    if len(parts) < count:
-        # Not enough to say: the cover stands alone and neighbouring slides share a thought.
-        later = [_idea([parts[i * len(parts) // (count - 1)]]) for i in range(count - 1)] if parts else []
-        ideas = [SlideIdea(""), *(later or [SlideIdea("")] * (count - 1))]
+    if not sentences:
+        ideas = [SlideIdea("")] * count
+    elif len(sentences) < count:
+        ideas = _stretched(sentences, count)
     else:
-        ideas = [_idea(share) for share in shares(parts, count)]
-    ideas[0] = SlideIdea(shorten(title, _MAX_TITLE) or ideas[0].title, _opening_points(title, ideas[0]))
+        frequency, starts = _frequency(sentences), word_starts(sentences)
+        edges = [*_even_edges(starts, len(" ".join(sentences).split()), count), len(sentences)]
+        ideas = [_idea(sentences[a:b], frequency, starts[a]) for a, b in pairwise(edges)]
+    cover = shorten(title, MAX_TITLE) or ideas[0].title
+    ideas[0] = SlideIdea(cover, _opening_points(cover, ideas[0]), ideas[0].first_word)
     return _distinct(ideas, title)
+
+
+def _even_edges(starts: Sequence[int], words: int, count: int) -> list[int]:
+    """The sentence with which each of `count` slides begins, so that each has one and all take nearly the same time."""
+    edges = [0]
+    for i in range(1, count):
+        choices = range(edges[-1] + 1, len(starts) - (count - i) + 1)
+        edges.append(min(choices, key=lambda choice: abs(starts[choice] - words * i / count)))
+    return edges
+
+
+def _stretched(sentences: Sequence[str], count: int) -> list[SlideIdea]:
+    """Ideas when there are fewer sentences than slides: neighbours share a sentence, and each shows in its part of it."""
+    ideas = []
+    for start, sentence, places in zip(
+        word_starts(sentences), sentences, shares(range(count), len(sentences)), strict=True
+    ):
+        words = len(sentence.split())
+        ideas += [
+            _idea([sentence], Counter(), start + place * words // len(places)) for place in range(len(places))
+        ]
+    return ideas
 
 
 def important(sentences: Sequence[str], limit: int = MAX_NARRATION_CHARS) -> list[str]:
     """The sentences that fit into `limit` characters, in their order: those with the text's most frequent words."""
     if sum(len(sentence) + 1 for sentence in sentences) <= limit:
         return list(sentences)
-    frequency = Counter(word.lower() for sentence in sentences for word in _WORD.findall(sentence))
+    frequency = _frequency(sentences)
     ranked = sorted(range(len(sentences)), key=lambda i: (i > 0, -_weight(sentences[i], frequency), i))
     chosen: list[int] = []
     for i in ranked:
@@ -81,21 +112,22 @@ def _weight(sentence: str, frequency: Counter[str]) -> float:
     return sum(frequency[word.lower()] for word in words) / (len(words) + 3)
 
 
-def _idea(share: Sequence[str]) -> SlideIdea:
-    """The idea of a run of sentences: the first is the headline, the others are points."""
-    if not share:
-        return SlideIdea("")
-    first = share[0].strip().rstrip(".;:,")
-    title = shorten(first, _MAX_TITLE)
-    rest = first[len(title) :].strip(" ,;:—–-") if first.startswith(title) else ""
-    points = [text for text in (rest, *share[1:]) if len(text) > 3]
-    return SlideIdea(
-        capitalised(title), tuple(capitalised(shorten(point, _MAX_POINT)) for point in points[:3])
+def _frequency(sentences: Sequence[str]) -> Counter[str]:
+    return Counter(word.lower() for sentence in sentences for word in _WORD.findall(sentence))
+
+
+def _idea(share: Sequence[str], frequency: Counter[str], first_word: int) -> SlideIdea:
+    """The idea of a run of sentences: the first is the headline; points are the weightiest others, whole ones first."""
+    headline, *others = share
+    rank = sorted(
+        range(len(others)), key=lambda i: (len(others[i]) > MAX_POINT, -_weight(others[i], frequency), i)
     )
+    points = tuple(capitalised(shorten(others[i], MAX_POINT)) for i in sorted(rank[:3]))
+    return SlideIdea(capitalised(shorten(headline.strip(), MAX_TITLE)), points, first_word)
 
 
 def _opening_points(title: str, idea: SlideIdea) -> tuple[str, ...]:
-    same = idea.title.casefold() == shorten(title, _MAX_TITLE).casefold()
+    same = idea.title.casefold() == title.casefold()
     return (idea.points if same or not idea.title else (idea.title, *idea.points))[:3]
 
 
@@ -104,8 +136,8 @@ def _distinct(ideas: Sequence[SlideIdea], title: str) -> list[SlideIdea]:
     seen: Counter[str] = Counter()
     result = []
     for idea in ideas:
-        headline = idea.title or shorten(title, _MAX_TITLE)
+        headline = idea.title or shorten(title, MAX_TITLE)
         seen[headline] += 1
         again = f" · {seen[headline]}" if seen[headline] > 1 else ""
-        result.append(SlideIdea(headline + again, idea.points))
+        result.append(SlideIdea(headline + again, idea.points, idea.first_word))
     return result

@@ -16,7 +16,7 @@ class Aspect:
 class Phrases:
     """All phrases of one language. `details` continue with the user's own point: first, further ones in turn, last.
 
-    An aspect with up to three slides has a headline of `headlines` for each; the third of them speaks `recap`.
+    An aspect with up to three slides has a headline of `headlines` for each; the third of them speaks one of `recaps`.
     """
 
     openings: tuple[str, ...]
@@ -28,7 +28,7 @@ class Phrases:
     next_details: tuple[str, ...]
     last_detail: str
     headlines: tuple[str, str, str]
-    recap: str
+    recaps: tuple[str, ...]
     introduction: Aspect
     aspects: tuple[Aspect, ...]
     conclusion: Aspect

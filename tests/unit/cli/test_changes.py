@@ -31,3 +31,17 @@ def test_a_new_a_changed_and_a_removed_file_are_each_noticed_once(
     assert look.look() == str(file)
     (package / "notes.txt").touch()
     assert look.look() == ""
+
+
+def test_the_templates_of_a_folder_that_comes_later_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "PACKAGES", ())
+    folder = tmp_path / "templates"
+    look = Changes([folder])
+    assert look.look() == ""
+    folder.mkdir()
+    (folder / "hello.yml").touch()
+    (folder / "hello.py").touch()
+    assert look.look() == str(folder / "hello.yml")
+    assert look.look() == ""
