@@ -31,8 +31,8 @@ def task_out(task: TaskRecord) -> TaskOut:
         result_ref=task.result_ref or None,
         result=task.result,
         error=task.error,
-        progress=task.progress,
-        message=task.message or None,
+        progress=_progress(task),
+        message=None if task.status.is_final else task.message or None,
         fields={name: value for name, value in task.fields.items() if name not in _APART},
         links=TaskLinks(
             self=f"/tasks/{task.id}",
@@ -40,6 +40,11 @@ def task_out(task: TaskRecord) -> TaskOut:
             result=f"/tasks/{task.id}/result" if task.result_ref else None,
         ),
     )
+
+
+def _progress(task: TaskRecord) -> float | None:
+    """What a handler said last before it succeeded is not how far it got."""
+    return 100.0 if task.progress is not None and task.status is Status.SUCCESS else task.progress
 
 
 def scenario_item(scenario: ScenarioRecord) -> ScenarioItem:

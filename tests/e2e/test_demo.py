@@ -26,27 +26,43 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts processe
 
 
 async def start(folder: Path, *arguments: str) -> Process:
-    command = (sys.executable, "-m", "orchestrator", "demo", *arguments, *SMALL)
+    command = (sys.executable, "-m", "orchestrator", *arguments)
     environment = clean_environment(PYTHONPATH=":".join(path for path in sys.path if path), **FAST)
     return await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
+        *command, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE, preexec_fn=_ignore_ctrl_c
     )
+
+
+def _ignore_ctrl_c() -> None:
+    """As a shell does behind `&` in a script."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+async def heard(process: Process, text: str) -> str:
+    """The first line on stderr that has `text`."""
+    assert process.stderr is not None
+    said = ""
+    while line := (await process.stderr.readline()).decode():
+        if text in line:
+            return line
+        said += line
+    raise AssertionError(f"{text!r} was never said: {said}")
+
+
+async def ended(process: Process) -> int | None:
+    if process.returncode is None:
+        process.kill()
+    await process.communicate()
+    return process.returncode
 
 
 @pytest_asyncio.fixture
 async def started(tmp_path: Path) -> AsyncIterator[Process]:
     """A demo whose scenario was accepted a moment ago."""
-    process = await start(tmp_path)
-    assert process.stderr is not None
-    said = ""
-    while "processing" not in said:
-        line = (await process.stderr.readline()).decode()
-        assert line, f"ended early: {said}"
-        said += line
+    process = await start(tmp_path, "demo", *SMALL)
+    await heard(process, "processing")
     yield process
-    if process.returncode is None:
-        process.kill()
-    await process.communicate()
+    await ended(process)
 
 
 def ffmpeg(*arguments: str) -> str:
@@ -91,10 +107,12 @@ async def test_a_second_demo_in_the_same_folder_makes_another_film(tmp_path: Pat
 
 async def made(folder: Path, *arguments: str) -> Path:
     """Run a demo to its end and return the film."""
-    process = await start(folder, *arguments)
+    process = await start(folder, "demo", *arguments, *SMALL)
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
-    return Path(out.decode().splitlines()[0])
+    path, summary = out.decode().splitlines()
+    assert re.fullmatch(r"\d+ tasks in \d+\.\d s", summary)
+    return Path(path)
 
 
 async def test_ctrl_c_stops_everything(tmp_path: Path, started: Process) -> None:
@@ -116,3 +134,52 @@ async def test_a_killed_demo_takes_everything_with_it(tmp_path: Path, started: P
     started.kill()
     await started.wait()
     await wait_until(lambda: not processes_in(tmp_path), what="all children end", timeout_s=60)
+
+
+WORKER = "from workers_sdk import Worker\n\nworker = Worker('{name}-service')\n"
+
+
+def write_pack(home: Path, name: str) -> None:
+    folder = home / name
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "work.py").write_text(WORKER.format(name=name))
+    (folder / "pack.yaml").write_text(f"name: {name}\ntitle: {name}\nworkers: {{main: work}}\n")
+
+
+@pytest_asyncio.fixture
+async def edited(tmp_path: Path) -> AsyncIterator[Process]:
+    """`up --reload` over a pack named `first`."""
+    home = tmp_path / "scenarios"
+    home.mkdir()
+    (home / "__init__.py").touch()
+    write_pack(home, "first")
+    process = await start(tmp_path, "up", "--reload")
+    await heard(process, "submit")
+    yield process
+    await ended(process)
+
+
+async def test_a_pack_that_comes_while_it_runs_gets_its_workers(tmp_path: Path, edited: Process) -> None:
+    write_pack(tmp_path / "scenarios", "second")
+    assert "second/main" in await heard(edited, "running again: ")
+    workers = [line for line in processes_in(tmp_path).values() if "scenarios.second.work" in line]
+    assert len(workers) == 1
+
+
+async def test_a_system_that_is_told_to_end_ends_well(tmp_path: Path, edited: Process) -> None:
+    edited.send_signal(signal.SIGINT)
+    await edited.communicate()
+    assert edited.returncode == 0
+    assert processes_in(tmp_path) == {}
+
+
+async def test_a_second_system_in_the_folder_is_told_how_to_use_the_first(
+    tmp_path: Path, edited: Process
+) -> None:
+    second = await start(tmp_path, "up")
+    _, err = await second.communicate()
+    assert second.returncode == 3
+    assert "in use" in err.decode()
+    assert "submit CreateVideo --watch" in err.decode()
+    assert edited.returncode is None

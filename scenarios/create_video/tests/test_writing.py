@@ -97,6 +97,10 @@ def test_cleaning_takes_off_what_cannot_be_spoken_and_nothing_else() -> None:
 def test_shortening_ends_at_a_clause_or_a_whole_word() -> None:
     assert shorten("Short.", 20) == "Short"
     assert shorten("Cats sleep a lot, because they save strength", 30) == "Cats sleep a lot"
+    assert (
+        shorten("Летом здесь проходит праздник, на который едут гости", 40) == "Летом здесь проходит праздник"
+    )
+    assert shorten("Рыжая кошка, которая живёт дома, любит рыбу", 30) == "Рыжая кошка, которая живёт…"
     assert shorten("one two three four", 10) == "one two…"
     assert shorten("x" * 50, 10) == "x" * 9 + "…"
 

@@ -11,9 +11,11 @@ _MARKUP = re.compile(
     re.MULTILINE,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'»”)\]]*\s+(?=[^a-zа-яё\s])|\s*\n\s*")
-# Where a sentence can be cut so that what stands before is whole: never inside a list or before a relative clause.
+# Where a sentence can be cut so that what stands before is whole: never inside a list, and before a
+# relative clause only when nothing follows that clause.
 _WHOLE_CLAUSE = re.compile(
-    r";\s|,\s(?=(?:но|а|однако|потому что|поэтому|так как|поскольку|хотя|чтобы|because|but|so|although|though|while|yet)\s)",
+    r";\s|,\s(?=(?:но|а|однако|потому что|поэтому|так как|поскольку|хотя|чтобы|because|but|so|although|though|while|yet)\s)"
+    r"|,\s(?=(?:\w{1,3}\s)?(?:котор\w+|где|куда|which|who|where)\s[^,]*$)",
     re.IGNORECASE,
 )
 _ABBREVIATION = re.compile(
