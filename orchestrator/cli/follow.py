@@ -132,7 +132,7 @@ class _Lines:
 
 
 def _waiting(service: str) -> str:
-    return f"waiting for a worker of {service}: a task is ready and nobody takes it from queue:{service}"
+    return f"waiting for a worker of {service}: none reads queue:{service}, or all are busy"
 
 
 def _line(task: Json, name: str, at_s: float) -> Text:
