@@ -18,6 +18,7 @@ from workers_sdk.protocol.keys import is_id
 
 CHUNK_BYTES: Final = 256 * 1024
 MAX_PATH_CHARS: Final = 1_024
+MAX_NAME_BYTES: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,13 @@ class Artifacts:
 def is_artifact_path(path: str) -> bool:
     """Whether `path` has the form `<scenario_id>/<task_id>/<attempt>/<name>`, with nothing that could climb out."""
     parts = path.split("/")
-    if len(parts) < 4 or len(path) > MAX_PATH_CHARS or not (is_id(parts[0]) and is_id(parts[1])):
+    if len(parts) != 4 or len(path) > MAX_PATH_CHARS or not (is_id(parts[0]) and is_id(parts[1])):
         return False
     if not (parts[2].isascii() and parts[2].isdigit()):
         return False
-    return all(part not in ("", ".", "..") and part.isprintable() and "\\" not in part for part in parts[3:])
+    name = parts[3]
+    fits = len(name.encode(errors="replace")) <= MAX_NAME_BYTES  # more than a file system takes
+    return name not in ("", ".", "..") and name.isprintable() and "\\" not in name and fits
 
 
 def _folder_of(root: str) -> Path | None:

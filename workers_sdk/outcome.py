@@ -40,6 +40,8 @@ def succeeded(value: Any) -> Outcome:
     A value that cannot be recorded is a failure: repeating the work would not change it.
     """
     done = value if isinstance(value, Done) else _done(value)
+    if not isinstance(done.ref, str) or not done.ref.isprintable():
+        return failed_as("result_ref_not_text", "the reference is not plain text")
     if len(done.ref) > MAX_REF_CHARS:
         return failed_as(
             "result_ref_too_long", f"the reference has {len(done.ref)} characters, {MAX_REF_CHARS} fit"
@@ -86,7 +88,7 @@ def _plain(value: Any) -> Any:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as second:  # the handler's own class, so anything may happen
+    except BaseException as second:  # the handler's own class, so anything may happen
         return f"(its text cannot be made: {type(second).__name__})"
 
 

@@ -90,7 +90,7 @@ def perform(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
     """Call a function and make an outcome of whatever comes of it; here, because only an outcome is sure to pickle."""
     try:
         return succeeded(function(**arguments))
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # whatever a handler raises ends its task, never the worker
         return failed(error)
 
 
@@ -103,7 +103,7 @@ async def perform_async(function: Callable[..., Any], arguments: dict[str, Any])
         if task is None or task.cancelling():
             raise
         return failed(error)  # something within the handler was cancelled, not the handler
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         return failed(error)
 
 

@@ -15,14 +15,14 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from orchestrator.templates.problems import QUOTE_IT, Finding, Path, did_you_mean, shown
 from workers_sdk.protocol.keys import is_service
-from workers_sdk.protocol.messages import ENGINE_FIELDS
+from workers_sdk.protocol.messages import RESERVED_FIELDS
 
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MAX_COUNT: Final = 1_000_000
 _BOILERPLATE: Final = frozenset(
     ("id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref")
 )
-RESERVED: Final = ENGINE_FIELDS - _BOILERPLATE
+RESERVED: Final = RESERVED_FIELDS - _BOILERPLATE - {"name"}
 """Fields of a task that the engine writes, so no template may."""
 
 _FROM_JINJA: Final = {"type": "string", "pattern": r"\{\{.*\}\}|^[0-9]+$"}

@@ -106,7 +106,7 @@ class _Planner:
             return stand_in(task, self._state)
         fields = {}
         for name, value in task.items():
-            if name in RESERVED or not name.isprintable() or not 1 <= len(name) <= 128:
+            if name in RESERVED or not name.isidentifier() or len(name) > 128:
                 self._add(
                     "reserved_field",
                     f"{shown(name)} cannot be a field of a task",

@@ -196,6 +196,7 @@ class TaskEvent:
 
     def check(self) -> None:
         """Raise Malformed when a value is over its limit or not of its form."""
+        self._check_kind()
         limits = {
             "result_ref": MAX_REF_CHARS,
             "error": 8 * MAX_ERROR_CHARS,
@@ -219,3 +220,11 @@ class TaskEvent:
                 raise Malformed("progress is not a number") from error
             if not 0 <= percent <= 100:
                 raise Malformed("progress is not within 0..100")
+
+    def _check_kind(self) -> None:
+        """A result of an attempt that did not end could pass for that of a later one."""
+        fields = {name for name, value in self.fields.items() if value}
+        if self.kind is not EventKind.SUCCESS and fields & {"result", "result_ref"}:
+            raise Malformed("a result belongs to success")
+        if self.kind is not EventKind.FAILED and "error" in fields:
+            raise Malformed("an error belongs to failed")

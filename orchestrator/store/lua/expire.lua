@@ -42,7 +42,7 @@ end
 local token = attempt .. '.' .. nonce .. '.1'
 local entry = dispatch(prefix, task[7], task_id, task[6], attempt, token, fields)
 redis.call('HSET', prefix .. 'task:' .. task_id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
-  'lost', lost, 'worker', '', 'started_at', '', 'updated_at', now)
+  'lost', lost, 'worker', '', 'started_at', '', 'progress', '', 'message', '', 'updated_at', now)
 move_count(found, 'processing', 'pending')
 write_counts(prefix, now)
 return 'AGAIN'

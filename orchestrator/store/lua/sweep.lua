@@ -56,7 +56,7 @@ for k, move in ipairs(moves) do
   local token = attempt .. '.' .. nonce .. '.' .. k
   local entry = redispatch(queue, workers, entry_id, fields, attempt, token)
   redis.call('HSET', prefix .. 'task:' .. id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
-    'lost', lost, 'worker', '', 'started_at', '', 'updated_at', now)
+    'lost', lost, 'worker', '', 'started_at', '', 'progress', '', 'message', '', 'updated_at', now)
 end
 for _, failure in ipairs(failures) do
   redis.call('XADD', events, '*', 'task_id', failure[1], 'status', 'failed', 'token', failure[2], 'acked', '1', 'error',

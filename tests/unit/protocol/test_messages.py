@@ -115,3 +115,15 @@ def test_a_report_over_its_limits_is_refused(name: str, value: bytes) -> None:
 
     with pytest.raises(Malformed):
         TaskEvent.decode([part for pair in fields.items() for part in pair])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("processing", "result"), ("progress", "result_ref"), ("failed", "result"), ("success", "error")],
+)
+def test_what_an_attempt_may_not_say_yet_is_refused(kind: str, name: str) -> None:
+    """A result sent with `processing` became the result of the next attempt."""
+    flat = [b"task_id", b"0" * 16, b"status", kind.encode(), b"token", b"t", name.encode(), b"1"]
+
+    with pytest.raises(Malformed, match="belongs to"):
+        TaskEvent.decode(flat)

@@ -40,7 +40,7 @@ for k, move in ipairs(moves) do
   local token = attempt .. '.' .. nonce .. '.' .. k
   local entry = redispatch(queue, group, entry_id, fields, attempt, token)
   redis.call('HSET', prefix .. 'task:' .. id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
-    'worker', '', 'started_at', '', 'updated_at', now)
+    'worker', '', 'started_at', '', 'progress', '', 'message', '', 'updated_at', now)
 end
 write_counts(prefix, now)
 return answers
