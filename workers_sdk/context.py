@@ -103,7 +103,7 @@ class Context:
     @property
     def prompt(self) -> str:
         """See the class."""
-        return str(self._entry.fields.get("prompt", ""))
+        return str(self._entry.fields.get("prompt") or "")
 
     @functools.cached_property
     def fields(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def targets_of(words: Json, names: Names, path: Path, findings: list[Finding]) -
         targets += found or ()
     if len(listed) > 1:
         _warn_of_twice([word for word in listed if isinstance(word, str)], path, findings)
-    return targets
+    return list(dict.fromkeys(targets))  # a word said 5,000 times is one edge, not 5,000 times all copies
 
 
 def _warn_of_twice(words: Iterable[str], path: Path, findings: list[Finding]) -> None:
@@ -113,7 +113,11 @@ class _Linker:
             named = named or found is not None
             parts += [original] if found is None else found
             targets += found or ()
-        return Linked(TaskIds(tuple(parts), many=True), targets) if named else Linked(tree, [])
+        return (
+            Linked(TaskIds(tuple(parts), many=True), list(dict.fromkeys(targets)))
+            if named
+            else Linked(tree, [])
+        )
 
     def _word(self, tree: Tree) -> Json:
         """What an author wrote there. A value alone, not made by `SHORT_UUID`, is the user's data and names nothing."""
