@@ -36,6 +36,9 @@ _WORDS: Final = {
 }
 
 
+_ENCODED: Final = "with special characters of a password percent-encoded"
+
+
 class Unavailable(Exception):
     """Redis gave no usable answer; the command may or may not have been applied, so repeat only what is idempotent."""
 
@@ -76,6 +79,9 @@ class RedisLink:
 
     redis-py repeats every command up to 10 times by default and so repeats writes: its retries are off here, and
     only idempotent scripts are repeated, by their callers.
+
+    Raises:
+        ValueError: `url` cannot be read; the message does not show it.
     """
 
     def __init__(
@@ -84,21 +90,27 @@ class RedisLink:
         timeout_s = block_ms / 1000 + BLOCK_MARGIN_S if block_ms else TIMEOUT_S
         # The class is chosen by URL (tcp, tls, unix), so options that only TCP knows are given to those alone.
         keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=TIMEOUT_S,
-            protocol=2,
-            decode_responses=False,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_timeout=False,
-            retry_on_error=[],
-            health_check_interval=0,
-            client_name=name,
-            **keepalive,
-        )
+        try:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=connections,
+                timeout=TIMEOUT_S,
+                protocol=2,
+                decode_responses=False,
+                socket_timeout=timeout_s,
+                socket_connect_timeout=TIMEOUT_S,
+                retry=Retry(NoBackoff(), 0),
+                retry_on_timeout=False,
+                retry_on_error=[],
+                health_check_interval=0,
+                client_name=name,
+                **keepalive,
+            )
+        except (ValueError, TypeError):
+            # The cause would show parts of the address, and so of the password.
+            raise ValueError(
+                "the address of Redis cannot be read: redis://user:password@host:6379/0, " + _ENCODED
+            ) from None
         self._redis = Redis.from_pool(pool)
         # Raw replies: the callbacks of redis-py would decode and rebuild every batch.
         self._redis.response_callbacks.clear()

@@ -1,6 +1,9 @@
 """What the link adds to redis-py."""
 
 import asyncio
+import traceback
+
+import pytest
 
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import Link, RedisLink, Unavailable
@@ -37,3 +40,12 @@ async def test_a_connection_that_was_cancelled_serves_the_right_reply_to_the_nex
 
         assert await link.execute("ECHO", f"new-{n}") == f"new-{n}".encode()
     await link.close()
+
+
+@pytest.mark.parametrize("url", ["redis://u:S3cret/Pw@host", "redis://u:S3cret@host:port", "S3cret"])
+def test_an_address_that_cannot_be_read_is_not_shown(url: str) -> None:
+    """A password with a slash was printed as "Port could not be cast to integer value as ..."."""
+    with pytest.raises(ValueError, match="cannot be read") as raised:
+        RedisLink(url)
+
+    assert "S3cret" not in "".join(traceback.format_exception(raised.value)).replace(repr(url), "")
