@@ -1,18 +1,19 @@
 """Reads the queues of one partition: read, decode, admit, claim, start."""
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 
-from .context import Reference
 from .held import Delivery
 from .protocol.keys import GROUP_WORKERS, Partition
-from .protocol.link import Argument, Link, Refused, Unavailable
+from .protocol.link import Link, Refused, Unavailable
 from .protocol.messages import Malformed
 from .seams import Patience
 from .shift import Shift
+from .wire import GO
 
 BLOCK_MS: Final = 1_000
 """How long a read waits. It is never cancelled, since its reply would be lost: a stop asks Redis to end it (`wake`)."""
@@ -20,7 +21,7 @@ MISSED_COUNT: Final = 1_000
 GONE: Final = ("NOGROUP", "UNBLOCKED")
 """Stream or group do not exist (yet), or were deleted under the reader (FLUSHALL, a restart without AOF)."""
 
-Start = Callable[[Delivery, Mapping[str, Reference]], None]
+Start = Callable[[Delivery], None]
 
 
 class Fetcher:
@@ -28,7 +29,7 @@ class Fetcher:
 
     Args:
         reading: a link of its own, with one connection, for blocking reads.
-        start: takes a claimed delivery and what it refers to; a seat was taken for it.
+        start: takes a claimed delivery; a seat was taken for it.
     """
 
     def __init__(self, shift: Shift, reading: Link, at: Partition, start: Start) -> None:
@@ -47,6 +48,7 @@ class Fetcher:
         """Fetch until the shift stops."""
         while not self._shift.stop.is_set():
             await self._shift.seats.some_free()
+            await asyncio.sleep(0)  # handlers with nothing to wait for end now, so the next read takes more
             if not self._shift.stop.is_set():
                 await self.step()
 
@@ -74,20 +76,14 @@ class Fetcher:
         if not self._ready:
             self._client_id = await self._reading.execute("CLIENT", "ID")
             self._ready = True
+        wire = self._shift.wire
         if self._missed:
             # A reply that was lost on its way left entries pending for us that we never saw.
             self._missed = False
-            return await self._xreadgroup("0", "COUNT", MISSED_COUNT)
+            return await wire.fetch(self._reading, self._streams, "0", "COUNT", MISSED_COUNT)
         # COUNT is per stream.
         count = max(1, self._shift.seats.free // len(self._streams))
-        return await self._xreadgroup(">", "COUNT", count, "BLOCK", BLOCK_MS)
-
-    async def _xreadgroup(self, after: str, *options: Argument) -> list[Any]:
-        group: list[Argument] = ["GROUP", GROUP_WORKERS, self._shift.wire.consumer, *options]
-        reply = await self._reading.execute(
-            "XREADGROUP", *group, "STREAMS", *self._streams, *[after] * len(self._streams)
-        )
-        return reply or []
+        return await wire.fetch(self._reading, self._streams, ">", "COUNT", count, "BLOCK", BLOCK_MS)
 
     async def _make_groups_or_wait(self, error: Refused) -> None:
         """Groups are made when they are missing, not before: a server that is out of memory refuses to make any, and
@@ -137,21 +133,19 @@ class Fetcher:
     async def _claim(self, deliveries: Sequence[Delivery]) -> None:
         wire = self._shift.wire
         try:
-            claims = await self._patience.insist(lambda: wire.claim(self._at, deliveries), self._shift.stop)
+            answers = await self._patience.insist(lambda: wire.claim(self._at, deliveries), self._shift.stop)
         except Refused as error:
             await self._claim_singly(deliveries, error)
             return
-        for delivery, claim in zip(deliveries, claims or [], strict=claims is not None):
-            if claim.answer == "GO":
-                self._start(delivery, claim.references)
+        if answers is None:  # stopping without Redis: what is held is handed back at the end
+            self._shift.seats.give(len(deliveries))
+            return
+        for delivery, answer in zip(deliveries, answers, strict=True):
+            if answer == GO:
+                self._start(delivery)
             else:
-                self._log.info(
-                    "not_started", task_id=delivery.entry.task_id, why=claim.reason or claim.answer
-                )
+                self._log.info("not_started", task_id=delivery.entry.task_id, why=answer.decode())
                 self._shift.held.remove(delivery)
-                self._shift.seats.give()
-        if claims is None:  # stopping without Redis: what is held is handed back at the end
-            for _ in deliveries:
                 self._shift.seats.give()
 
     async def _claim_singly(self, deliveries: Sequence[Delivery], error: Refused) -> None:

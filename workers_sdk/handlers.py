@@ -27,6 +27,11 @@ class Handler:
     run: Run
     parameters: dict[str, type[BaseModel] | None]
 
+    @property
+    def takes_context(self) -> bool:
+        """Whether it can ask for what the task refers to."""
+        return None in self.parameters.values()
+
     def arguments(self, ctx: Context) -> dict[str, Any]:
         """Arguments for one call. Raises pydantic.ValidationError, TypeError: the task's params do not fit."""
         return {

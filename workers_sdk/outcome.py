@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from .artifacts import Artifact
 from .errors import Fail
-from .protocol.messages import MAX_ERROR_CHARS, MAX_REF_CHARS, MAX_RESULT_BYTES, EventKind, TaskEvent
+from .protocol.messages import MAX_ERROR_CHARS, MAX_REF_CHARS, MAX_RESULT_BYTES, EventKind
 
 TRACEBACK_LINES: Final = 10
 
@@ -29,9 +29,12 @@ class Outcome:
     kind: EventKind
     fields: dict[str, str] = field(default_factory=dict)
 
-    def event(self, task_id: str, token: str) -> TaskEvent:
-        """The report."""
-        return TaskEvent(task_id, self.kind, token, self.fields)
+    def report(self, task_id: str, token: str) -> list[str]:
+        """Fields and values of the report of an attempt whose entry is removed in the same step."""
+        flat = ["task_id", task_id, "status", self.kind.value, "token", token, "acked", "1"]
+        for pair in self.fields.items():
+            flat += pair
+        return flat
 
 
 def succeeded(value: Any) -> Outcome:

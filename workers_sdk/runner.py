@@ -1,7 +1,6 @@
 """Runs claimed deliveries, each in one asyncio task: context, attempt, outcome to the finisher."""
 
 import asyncio
-from collections.abc import Mapping
 
 import structlog
 
@@ -10,9 +9,11 @@ from .context import Context, Reference
 from .finisher import Finisher
 from .handlers import Handlers
 from .held import Delivery
-from .outcome import Outcome
+from .outcome import Outcome, failed_as
 from .pools import Pools, ProcessDied
 from .progress import Progress
+from .protocol.link import Refused
+from .seams import Patience
 from .shift import Shift
 
 
@@ -39,12 +40,13 @@ class Runner:
         self._progress = progress
         self._artifacts = artifacts
         self.pools = Pools(shift.seats.free)
+        self._patience = Patience(shift.seams, "runner")
         self._tasks: dict[Delivery, asyncio.Task[None]] = {}
         self._log = structlog.get_logger("workers_sdk")
 
-    def start(self, delivery: Delivery, references: Mapping[str, Reference]) -> None:
+    def start(self, delivery: Delivery) -> None:
         """Begin. The seat of the delivery is given back when its handler has really ended."""
-        self._tasks[delivery] = self._group.create_task(self._work(delivery, references))
+        self._tasks[delivery] = self._group.create_task(self._work(delivery))
 
     def lose(self, delivery: Delivery) -> None:
         """The lease is lost: end a handler on the loop; one in a thread reads its token, and keeps its seat till then."""
@@ -61,9 +63,9 @@ class Runner:
             delivery.cancelled.set()
             task.cancel()
 
-    async def _work(self, delivery: Delivery, references: Mapping[str, Reference]) -> None:
+    async def _work(self, delivery: Delivery) -> None:
         try:
-            outcome = await self._attempt(delivery, references)
+            outcome = await self._attempt(delivery)
         finally:
             del self._tasks[delivery]
             self._progress.forget(delivery)
@@ -75,8 +77,14 @@ class Runner:
         else:
             self._shift.held.remove(delivery)
 
-    async def _attempt(self, delivery: Delivery, references: Mapping[str, Reference]) -> Outcome | None:
+    async def _attempt(self, delivery: Delivery) -> Outcome | None:
         """None: nothing can be said, so the lease will end and the task count as lost by its worker."""
+        try:
+            references = await self._references(delivery)
+        except Refused as error:
+            return failed_as("unreadable_reference", str(error))
+        if references is None:
+            return None
         ctx = Context(
             delivery.entry,
             references=references,
@@ -89,3 +97,13 @@ class Runner:
         except ProcessDied as error:
             self._log.error("process_died", task_id=delivery.entry.task_id, error=str(error))
             return None
+
+    async def _references(self, delivery: Delivery) -> dict[str, Reference] | None:
+        """What the task refers to, if its handler can ask for it. None: stopping without Redis."""
+        handler = self._handlers.get(delivery.entry.name)
+        if not delivery.references or handler is None or not handler.takes_context:
+            return {}
+        wire, entry = self._shift.wire, delivery.entry
+        return await self._patience.insist(
+            lambda: wire.references(delivery.at, delivery.references, entry.scenario_id), self._shift.stop
+        )

@@ -21,9 +21,9 @@ class Seats:
         self._show()
         return taken
 
-    def give(self) -> None:
-        """Give one back."""
-        self.free += 1
+    def give(self, count: int = 1) -> None:
+        """Give some back."""
+        self.free += count
         self._show()
 
     def close(self) -> None:

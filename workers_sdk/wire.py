@@ -1,8 +1,7 @@
 """The scripts of the wire contract as methods: deliveries in, answers out. Nothing else calls them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final
 
 from .context import Reference
 from .held import Delivery
@@ -11,20 +10,9 @@ from .protocol.keys import GROUP_WORKERS, Partition
 from .protocol.link import Argument, Link
 from .protocol.scripts import Scripts
 
-MAX_REFERENCES: Final = 1_000
-"""References per item of `claim`; a task with more comes as several items, which is the same as one."""
 QUARANTINE_LIMIT: Final = 1_000
-
-Answer = Literal["GO", "DROP", "HELD"]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What `claim` says of a delivery: start it (with what it refers to), it was removed, or another runs it."""
-
-    answer: Answer
-    reason: str = ""
-    references: dict[str, Reference] = field(default_factory=dict)
+GO: Final = b"GO"
+"""Answer of a claim: run it. Any other says why not."""
 
 
 class Wire:
@@ -39,20 +27,43 @@ class Wire:
         self.consumer = consumer
         self._scripts = scripts
 
-    async def claim(self, at: Partition, deliveries: Sequence[Delivery]) -> list[Claim]:
-        """Start deliveries."""
-        chunks = [(delivery, chunk) for delivery in deliveries for chunk in _chunks(delivery.references)]
-        rest: list[Argument] = []
-        for delivery, chunk in chunks:
-            rest += (*delivery.item, len(chunk), *chunk)
-        answers = await self._scripts.call(
-            self.link, "claim", {"home": at.task_events, **self._who(at)}, rest
+    async def claim(self, at: Partition, deliveries: Sequence[Delivery]) -> list[bytes]:
+        """Start deliveries: per delivery `GO`, or why not."""
+        values = {"home": at.task_events, **self._who(at)}
+        return list(await self._scripts.call(self.link, "claim", values, _items(deliveries)))
+
+    async def finish(self, at: Partition, finished: Sequence[tuple[Delivery, Outcome]]) -> list[bool]:
+        """Remove entries and report what came of them; False: somebody did before, or took it away."""
+        items: list[Argument] = []
+        reports: list[Argument] = []
+        for delivery, outcome in finished:
+            entry = delivery.entry
+            report = outcome.report(entry.task_id, entry.token)
+            items += (entry.service, entry.entry_id, len(report))
+            reports += report
+        values = {"events": at.task_events, "prefix": at.prefix, "group": GROUP_WORKERS, "items": len(finished)}
+        answers = await self._scripts.call(self.link, "finish", values, items + reports)
+        return [answer == b"OK" for answer in answers]
+
+    async def fetch(self, link: Link, streams: Iterable[str], after: str, *options: Argument) -> list[Any]:
+        """Read queues as this worker: `[[stream, [[entry id, fields and values], ...]], ...]`."""
+        names = list(streams)
+        group = ("GROUP", GROUP_WORKERS, self.consumer)
+        reply = await link.execute(
+            "XREADGROUP", *group, *options, "STREAMS", *names, *[after] * len(names)
         )
-        claims: dict[Delivery, Claim] = {}
-        for (delivery, chunk), answer in zip(chunks, answers, strict=True):
-            claim = _claim(chunk, answer)
-            claims.setdefault(delivery, claim).references.update(claim.references)
-        return list(claims.values())
+        return reply or []
+
+    async def references(self, at: Partition, task_ids: Sequence[str], scenario_id: str) -> dict[str, Reference]:
+        """Tasks that a task refers to; those of other scenarios are left out."""
+        names = ("scenario_id", "name", "status", "result_ref", "result")
+        replies = await self.link.execute_many([("HMGET", at.task(task_id), *names) for task_id in task_ids])
+        home = scenario_id.encode()
+        return {
+            task_id: Reference(task_id, *(value or b"" for value in found[1:]))
+            for task_id, found in zip(task_ids, replies, strict=True)
+            if found[0] == home
+        }
 
     async def renew(self, at: Partition, deliveries: Sequence[Delivery]) -> list[bool]:
         """Keep the leases; False: it is lost."""
@@ -64,16 +75,6 @@ class Wire:
         """Hand deliveries to other workers; False: it was not ours any more."""
         values = {"home": at.task_events, **self._who(at), "nonce": nonce}
         answers = await self._scripts.call(self.link, "give_back", values, _items(deliveries))
-        return [answer == b"OK" for answer in answers]
-
-    async def finish(self, at: Partition, finished: Sequence[tuple[Delivery, Outcome]]) -> list[bool]:
-        """Remove entries and report what came of them; False: somebody did before, or took it away."""
-        rest: list[Argument] = []
-        for delivery, outcome in finished:
-            event = outcome.event(delivery.entry.task_id, delivery.entry.token).encode()
-            rest += (delivery.entry.service, delivery.entry.entry_id, len(event), *event)
-        values = {"events": at.task_events, "prefix": at.prefix, "group": GROUP_WORKERS}
-        answers = await self._scripts.call(self.link, "finish", values, rest)
         return [answer == b"OK" for answer in answers]
 
     async def progress(self, at: Partition, reports: Iterable[tuple[Delivery, float, str]]) -> None:
@@ -100,22 +101,9 @@ class Wire:
         values = {"stream": stream, "group": GROUP_WORKERS, "consumer": self.consumer}
         await self._scripts.call(self.link, "leave", values)
 
-    def _who(self, at: Partition) -> dict[str, Argument]:
+    def _who(self, at: Partition) -> dict[str, Any]:
         return {"prefix": at.prefix, "group": GROUP_WORKERS, "worker": self.consumer}
 
 
 def _items(deliveries: Iterable[Delivery]) -> Iterator[str]:
     return (text for delivery in deliveries for text in delivery.item)
-
-
-def _chunks(references: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, max(1, len(references)), MAX_REFERENCES):
-        yield references[first : first + MAX_REFERENCES]
-
-
-def _claim(ids: Sequence[str], answer: list[bytes]) -> Claim:
-    word = answer[0]
-    if word == b"GO":
-        found = {task_id: Reference(task_id, *answer[4 * i + 1 : 4 * i + 5]) for i, task_id in enumerate(ids)}
-        return Claim("GO", references=found)
-    return Claim("DROP", answer[1].decode()) if word == b"DROP" else Claim("HELD")

@@ -1,6 +1,7 @@
 """Applies what workers report: `task-events` in, finished tasks and newly ready ones out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -9,7 +10,7 @@ from orchestrator.store.outcomes import Outcome
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
 from workers_sdk.protocol.link import Refused
-from workers_sdk.protocol.messages import Malformed, TaskEvent
+from workers_sdk.protocol.messages import Malformed, TaskEvent, split_reports
 
 from .loop import Seams
 from .reader import Entry, Reader
@@ -17,7 +18,13 @@ from .reader import Entry, Reader
 BATCH: Final = 100
 """Reports per script call: more gain nothing, and would hold Redis for longer than 5 ms."""
 
-Reported = tuple[str, TaskEvent]
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The readable reports of one entry."""
+
+    entry_id: str
+    events: list[TaskEvent]
 
 
 class Advancer:
@@ -29,33 +36,63 @@ class Advancer:
         self._store = store
         self._at = at
         self._reader = Reader(seams, at.task_events, consumer, stale_ms=store.policy.lease_ms)
+        self._entries = BATCH
         self._log = structlog.get_logger().bind(duty=self.name)
 
     async def step(self) -> None:
         """See `Duty.step`."""
-        entries = await self._reader.read(BATCH)
-        reported = [pair for entry in entries if (pair := await self._decode(entry))]
-        if reported:
-            await self._apply(reported)
+        entries = await self._reader.read(self._entries)
+        reported = [one for entry in entries if (one := await self._decode(entry))]
+        for batch in _batches(reported):
+            await self._apply(batch)
         self._reader.done()
+        if reported:
+            # About a batch of reports per read, so that what is left is there for other replicas.
+            self._entries = max(1, BATCH * len(reported) // sum(len(one.events) for one in reported))
 
     async def _decode(self, entry: Entry) -> Reported | None:
-        try:
-            event = TaskEvent.decode(entry.flat)
-            if not is_id(event.task_id):
-                raise Malformed("task event: task_id is not an id")
-        except Malformed as error:
-            await self._set_aside(entry.entry_id, str(error))
-            return None
-        return entry.entry_id, event
+        """None: none of its reports can be read, and it was set aside."""
+        events, reason = [], "no report"
+        for flat in split_reports(entry.flat):
+            try:
+                events.append(_event_of(flat))
+            except Malformed as error:
+                reason = str(error)
+                self._log.error("report_malformed", entry_id=entry.entry_id, reason=reason)
+        if events:
+            return Reported(entry.entry_id, events)
+        await self._store.quarantine(
+            self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry.entry_id, reason
+        )
+        return None
 
-    async def _apply(self, reported: Sequence[Reported]) -> None:
+    async def _apply(self, batch: Sequence[Reported]) -> None:
+        events = [event for one in batch for event in one.events]
         try:
-            advanced = await self._store.advance(self._at, reported)
+            await self._advance(events, [one.entry_id for one in batch])
         except Refused as error:
-            await self._apply_singly(reported, error)
-            return
-        for (_, event), outcome in zip(reported, advanced.outcomes, strict=True):
+            self._log.error("reports_refused", reports=len(events), error=str(error))
+            for one in batch:
+                await self._apply_singly(one)
+
+    async def _apply_singly(self, one: Reported) -> None:
+        """A batch was refused whole: find the report that cannot be applied, so that it does not stop the others.
+
+        Its entry stays pending and is tried again: its queue entry may be gone already, so nobody else would end its task.
+        """
+        refused = False
+        for event in one.events:
+            try:
+                await self._advance([event], [])
+            except Refused as error:
+                refused = True
+                self._log.error("report_refused", task_id=event.task_id, error=str(error))
+        if not refused:
+            await self._advance([], [one.entry_id])
+
+    async def _advance(self, events: Sequence[TaskEvent], entries: Sequence[str]) -> None:
+        advanced = await self._store.advance(self._at, events, entries)
+        for event, outcome in zip(events, advanced.outcomes, strict=True):
             if outcome is not Outcome.APPLIED:
                 self._log.info(
                     "report_not_applied", task_id=event.task_id, kind=event.kind.value, outcome=outcome.value
@@ -63,17 +100,23 @@ class Advancer:
         for scenario_id in advanced.finished:
             self._log.info("scenario_finished", scenario_id=scenario_id)
 
-    async def _apply_singly(self, reported: Sequence[Reported], error: Refused) -> None:
-        """A batch was refused whole: find the report that cannot be applied, so that it does not stop the others.
 
-        That one stays pending and is tried again: its queue entry may be gone already, so nobody else would end its task.
-        """
-        if len(reported) == 1:
-            self._log.error("report_refused", task_id=reported[0][1].task_id, error=str(error))
-            return
-        for pair in reported:
-            await self._apply([pair])
+def _event_of(flat: Sequence[bytes]) -> TaskEvent:
+    event = TaskEvent.decode(flat)
+    if not is_id(event.task_id):
+        raise Malformed("task event: task_id is not an id")
+    return event
 
-    async def _set_aside(self, entry_id: str, reason: str) -> None:
-        self._log.error("report_set_aside", entry_id=entry_id, reason=reason)
-        await self._store.quarantine(self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry_id, reason)
+
+def _batches(reported: Sequence[Reported]) -> Iterator[list[Reported]]:
+    """Whole entries, together at most `BATCH` reports; an entry with more stands alone."""
+    batch: list[Reported] = []
+    size = 0
+    for one in reported:
+        if batch and size + len(one.events) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += len(one.events)
+    if batch:
+        yield batch

@@ -1,7 +1,7 @@
 """Records as the scripts take them: flat lists of text."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from workers_sdk.protocol.messages import TaskEvent, dumps, template_texts
@@ -49,14 +49,12 @@ def _task_arguments(task: NewTask) -> list[str]:
     return flat
 
 
-def event_arguments(entry_id: str, event: TaskEvent) -> list[str]:
-    pairs = [part for pair in event.fields.items() for part in pair]
-    header = [
-        entry_id,
-        event.task_id,
-        event.kind.value,
-        event.token,
-        "1" if event.acked else "0",
-        str(event.cursor),
-    ]
-    return [*header, str(len(pairs)), *pairs]
+def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str | int]:
+    """Reports as advance.lua takes them."""
+    flat: list[str | int] = []
+    for event in events:
+        way = "http" if by_http else "acked" if event.acked else "stream"
+        flat += (event.task_id, event.kind.value, event.token, way, event.cursor, 2 * len(event.fields))
+        for pair in event.fields.items():
+            flat += pair
+    return flat

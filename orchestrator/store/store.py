@@ -15,7 +15,7 @@ from workers_sdk.protocol.messages import Status, TaskEvent, dumps
 from workers_sdk.protocol.scripts import LUA, Scripts
 from workers_sdk.protocol.seams import Randomness, SystemRandomness
 
-from .arguments import encoded, event_arguments, hashed, scenario_fields
+from .arguments import encoded, report_arguments, hashed, scenario_fields
 from .listing import list_scenarios
 from .outcomes import Advanced, IdempotencyConflict, Materialized, Outcome
 from .reading import scenario_record, task_record
@@ -192,9 +192,10 @@ class Store:
             "reject", {**values, **more, "cause": cause, "retention_ms": self.policy.retention_ms}
         )
 
-    async def advance(self, at: Partition, events: Sequence[tuple[str, TaskEvent]]) -> Advanced:
-        """Apply reports, each with its entry id in `task-events` (empty for one that came by HTTP); at most 500."""
-        rest = [part for entry_id, event in events for part in event_arguments(entry_id, event)]
+    async def advance(
+        self, at: Partition, events: Sequence[TaskEvent], entries: Sequence[str] = (), *, by_http: bool = False
+    ) -> Advanced:
+        """Apply reports, at most 500, and remove the entries of `task-events` that brought them."""
         outcomes, finished = await self._call(
             "advance",
             {
@@ -207,15 +208,16 @@ class Store:
                 "budget": max(self.policy.chunk, len(events)),
                 "retention_ms": self.policy.retention_ms,
                 "lease_ms": self.policy.http_lease_ms,
+                "entries": " ".join(entries),
             },
-            rest,
+            report_arguments(events, by_http=by_http),
         )
         return Advanced([Outcome(word.decode()) for word in outcomes], [one.decode() for one in finished])
 
     async def report(self, event: TaskEvent) -> Outcome:
         """Apply one report that came by HTTP, at once. Raises: Malformed, Unavailable, Refused."""
         event.check()
-        advanced = await self.advance(self.partitions.of(event.task_id), [("", event)])
+        advanced = await self.advance(self.partitions.of(event.task_id), [event], by_http=True)
         return advanced.outcomes[0]
 
     async def quarantine(self, at: Partition, stream: str, group: str, entry_id: str, reason: str) -> None:
@@ -276,6 +278,21 @@ class Store:
             await self.link.execute("HGETALL", self.partitions.of(scenario_id).scenario(scenario_id))
         )
 
+    async def replayed(self, scenario_id: str, idempotency: Idempotency) -> str | None:
+        """Id of the scenario that a submission with this key made before; None when there was none.
+
+        `scenario_id` is the new one, in the slot of the key. Raises: IdempotencyConflict, Unavailable, Refused.
+        """
+        known = await self.link.execute(
+            "GET", self.partitions.of(scenario_id).idempotency(hashed(idempotency.key))
+        )
+        if known is None:
+            return None
+        digest, first = known.decode().split(" ")
+        if digest != idempotency.body_digest:
+            raise IdempotencyConflict(first)
+        return str(first)
+
     async def tasks(self, task_ids: Sequence[str]) -> list[TaskRecord | None]:
         """Tasks in the order asked; None for those that do not exist (yet)."""
         if not task_ids:
@@ -316,5 +333,5 @@ class Store:
             info.server, info.version, self.partitions.count, dict(zip(streams, lengths, strict=True))
         )
 
-    async def _call(self, name: str, values: dict[str, Any], rest: Sequence[str | bytes] = ()) -> Any:
+    async def _call(self, name: str, values: dict[str, Any], rest: Sequence[str | bytes | int] = ()) -> Any:
         return await self._scripts.call(self.link, name, values, rest)

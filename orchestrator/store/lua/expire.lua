@@ -29,7 +29,7 @@ if task[1] ~= 'processing' or task[2] ~= 'http' then
   return 'REMOVED'
 end
 local lost, attempt, now = tonumber(task[5] or 0) + 1, task[4] + 1, iso(at_ms)
-local fields = template_fields(prefix, task_id)
+local _, fields = split_task(prefix, task_id)
 redis.call('XLEN', prefix .. 'queue:' .. task[7])
 local found = counts_of(prefix, task[6])
 

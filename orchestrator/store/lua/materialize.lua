@@ -24,7 +24,7 @@
 local scenarios, scenario, services = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
 local offset, nonce = whole(ARGV[5], 'offset'), ARGV[6]
-local chunk, queues, conflict = {}, {}, nil
+local chunk, keys, queues, conflict = {}, {}, {}, nil
 
 check(#nonce > 0, 'nonce')
 redis.call('XLEN', scenarios)
@@ -38,11 +38,19 @@ while i <= #ARGV do
   check(n % 2 == 0 and i + 4 + n <= #ARGV, 'fields and values')
   local task = {id = ARGV[i], service = ARGV[i + 1], queue = ARGV[i + 2], consumers = ARGV[i + 3], first = i + 5, last = i + 4 + n}
   whole(task.queue, 'queue')
-  local owner = redis.call('HGET', prefix .. 'task:' .. task.id, 'scenario_id')
-  if owner and owner ~= scenario_id then conflict = task.id end
+  keys[#keys + 1] = prefix .. 'task:' .. task.id
   if not queues[task.service] then queues[task.service] = redis.call('XLEN', prefix .. 'queue:' .. task.service) end
   chunk[#chunk + 1] = task
   i = i + 5 + n
+end
+
+-- Ids are made to be unique, so the owners are only asked for when one of them is taken.
+check(#keys <= 1000, 'at most 1000 tasks')
+if #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0 then
+  for k, key in ipairs(keys) do
+    local owner = redis.call('HGET', key, 'scenario_id')
+    if owner and owner ~= scenario_id then conflict = chunk[k].id end
+  end
 end
 
 for _, word in ipairs({'pending', 'processing'}) do redis.call('ZCARD', prefix .. 'index:' .. word) end
@@ -66,16 +74,15 @@ if conflict then return {'CONFLICT', conflict} end
 check(done + #chunk <= total, 'more tasks than the scenario has')
 
 for k, task in ipairs(chunk) do
-  local made = {'id', task.id, 'scenario_id', scenario_id, 'service', task.service, 'status', 'pending', 'queue', task.queue,
-    'consumers', task.consumers, 'created_at', state[5], 'updated_at', now, 'result_ref', ''}
+  redis.call('HSET', keys[k], 'id', task.id, 'scenario_id', scenario_id, 'service', task.service, 'status', 'pending',
+    'queue', task.queue, 'consumers', task.consumers, 'created_at', state[5], 'updated_at', now, 'result_ref', '',
+    unpack(ARGV, task.first, task.last))
   if tonumber(task.queue) == 0 then
     local token = '1.' .. nonce .. '.' .. k
     local entry = redis.call('XADD', prefix .. 'queue:' .. task.service, '*', 'id', task.id, 'scenario_id', scenario_id,
       'attempt', 1, 'token', token, unpack(ARGV, task.first, task.last))
-    for _, value in ipairs({'attempt', 1, 'token', token, 'entry', entry}) do made[#made + 1] = value end
+    redis.call('HSET', keys[k], 'attempt', 1, 'token', token, 'entry', entry)
   end
-  for k2 = task.first, task.last do made[#made + 1] = ARGV[k2] end
-  redis.call('HSET', prefix .. 'task:' .. task.id, unpack(made))
 end
 for service in pairs(queues) do redis.call('SADD', services, service) end
 redis.call('HSET', scenario, 'materialized', done + #chunk, 'status', 'processing', 'updated_at', now)

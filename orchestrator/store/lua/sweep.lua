@@ -15,7 +15,7 @@
 -- Repeat   an empty list; nothing changes.
 -- Cost     O(limit + pending entries)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, redispatch
+-- Uses     check, clock, iso, counts, entry, redispatch
 local queue, events = KEYS[1], KEYS[2]
 local prefix, workers, lease_ms, max_lost, nonce, limit = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 'max_lost'), ARGV[5], ARGV[6]
 local answers, removals, moves, failures, seen = {}, {}, {}, {}, {}

@@ -96,7 +96,7 @@ async def claim(link: Link) -> Case:
     await task(link, SLIDE, "image-service", "cancelled")
     go = await entry(link, VOICE, "voice-service", delivered_to=WORKER)
     drop = await entry(link, SLIDE, "image-service", delivered_to=WORKER)
-    rest = ["voice-service", go, VOICE, TOKEN, 1, TEXT, "image-service", drop, SLIDE, TOKEN, 0]
+    rest = ["voice-service", go, VOICE, TOKEN, "image-service", drop, SLIDE, TOKEN]
     return Case({"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER}, rest)
 
 
@@ -113,14 +113,19 @@ async def renew(link: Link) -> Case:
 
 @case
 async def finish(link: Link) -> Case:
-    await scenario(link, processing=2)
-    rest: list[Any] = []
-    for task_id, service in ((TEXT, "text-service"), (VOICE, "voice-service")):
+    """Two reports, and between them one of an entry that is gone."""
+    await scenario(link, processing=3)
+    items: list[Any] = []
+    reports: list[Any] = []
+    for task_id, service in ((TEXT, "text-service"), (SLIDE, "image-service"), (VOICE, "voice-service")):
         await task(link, task_id, service, "processing", worker=WORKER)
         held = await entry(link, task_id, service, delivered_to=WORKER)
-        event = TaskEvent(task_id, EventKind.SUCCESS, TOKEN, {"result": "{}"}).encode()
-        rest += [service, held, len(event), *event]
-    return Case({"events": "task-events", "prefix": "", "group": "workers"}, rest)
+        if task_id == SLIDE:
+            await link.execute("XACK", "queue:image-service", "workers", held)
+        report = ["task_id", task_id, "status", "success", "token", TOKEN, "result", "{}"]
+        items += [service, held, len(report)]
+        reports += report
+    return Case({"events": "task-events", "prefix": "", "group": "workers", "items": 3}, items + reports)
 
 
 @case
@@ -228,9 +233,10 @@ async def advance(link: Link) -> Case:
     await entry(link, SLIDE, "image-service", delivered_to="foreign")
     await link.execute("XGROUP", "CREATE", "task-events", "orchestrator", "0", "MKSTREAM")
     rest: list[Any] = []
-    for task_id, kind, acked in ((SLIDE, "processing", 0), (TEXT, "success", 1), (SLIDE, "failed", 0)):
-        event = (await link.execute("XADD", "task-events", "*", "task_id", task_id)).decode()
-        rest += [event, task_id, kind, TOKEN, acked, 0, 2, "result", "{}"]
+    entries = []
+    for task_id, kind, way in ((SLIDE, "processing", "stream"), (TEXT, "success", "acked"), (SLIDE, "failed", "stream")):
+        entries.append((await link.execute("XADD", "task-events", "*", "task_id", task_id)).decode())
+        rest += [task_id, kind, TOKEN, way, 0, 2, "result", "{}"]
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
     values = {
         "events": "task-events",
@@ -238,6 +244,7 @@ async def advance(link: Link) -> Case:
         "prefix": "",
         "group": "orchestrator",
         "workers": "workers",
+        "entries": " ".join(entries),
     }
     return Case({**values, "nonce": "n3", "budget": 100, "retention_ms": 1000, "lease_ms": 1000}, rest)
 

@@ -9,7 +9,7 @@ from tests.support.wait import wait_until
 from workers_sdk import Worker
 from workers_sdk.protocol.keys import GROUP_WORKERS, META, Partition, Partitions, scenario_id_from, short_uuid
 from workers_sdk.protocol.link import Argument, Command, Link, RedisLink, Unavailable
-from workers_sdk.protocol.messages import EventKind, TaskEvent, loads, template_texts
+from workers_sdk.protocol.messages import EventKind, TaskEvent, loads, template_texts, split_reports
 from workers_sdk.seams import Seams
 
 LEASE_MS: Final = 900
@@ -66,7 +66,8 @@ class Desk:
     async def events(self) -> list[TaskEvent]:
         """All reports, oldest first."""
         replies = [await self.link.execute("XRANGE", at.task_events, "-", "+") for at in self.partitions]
-        return [TaskEvent.decode(fields) for reply in replies for _, fields in reply]
+        reports = [flat for reply in replies for _, fields in reply for flat in split_reports(fields)]
+        return [TaskEvent.decode(flat) for flat in reports]
 
     async def ends(self, count: int = 1) -> list[TaskEvent]:
         """Wait for so many reports of success or failure and return them."""

@@ -45,7 +45,7 @@ def test_results_are_reported_as_json(value: Any, fields: dict[str, str] | None)
     outcome = succeeded(value)
     assert outcome.kind is EventKind.SUCCESS
     assert fields is None or outcome.fields == fields
-    outcome.event("0" * 16, "1.x.1").check()
+    TaskEvent("0" * 16, outcome.kind, "1.x.1", outcome.fields).check()
 
 
 def test_an_artifact_is_reference_and_result() -> None:
@@ -85,7 +85,8 @@ def test_a_result_that_cannot_be_recorded_is_a_failure(value: Any, code: str) ->
     ],
 )
 def test_every_error_can_be_reported(error: Exception) -> None:
-    event = failed(error).event("0" * 16, "1.x.1")
+    outcome = failed(error)
+    event = TaskEvent("0" * 16, outcome.kind, "1.x.1", outcome.fields)
     read = TaskEvent.decode([part.encode() for part in event.encode()])
     assert set(json.loads(read.fields["error"])) >= {"type", "message"}
 

@@ -4,66 +4,51 @@
 -- ARGV  1 prefix    string  key prefix of the partition
 --       2 group     string  consumer group of the workers
 --       3 worker    string  consumer name of the caller
---       4 ... items per item: service, entry id, task id, token, number n of references, n task ids
+--       4 ... items per item: service, entry id, task id, token
 -- Returns  per item one of
---          GO, then per reference four strings: name, status, result_ref, result (empty when it is not of this scenario)
---          DROP, reason     the entry was removed and must not run: unknown, superseded, finished
---          HELD             another worker runs this very attempt
+--          GO           run it
+--          HELD         another worker runs this very attempt
+--          unknown, superseded, finished   why it must not run; the entry was removed
 -- Repeat   the same worker and items again: the same answers, nothing changes.
--- Cost     O(items + references)
+-- Cost     O(items)
 -- Flags    allow-oom
 -- Uses     check, clock, iso, counts
 local home = KEYS[1]
 local prefix, group, worker = ARGV[1], ARGV[2], ARGV[3]
-local tasks, streams, answers, starts, drops = {}, {}, {}, {}, {}
+local answers, started, starts, drops, queues = {}, {}, {}, {}, {}
 
-local function read_task(id)
-  if not tasks[id] then
-    local v = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'worker', 'scenario_id')
-    tasks[id] = {status = v[1], token = v[2], worker = v[3], scenario_id = v[4]}
+-- What becomes of an entry. Reads only.
+local function judge(key, token)
+  if started[key] then return started[key] == token and 'GO' or 'superseded' end
+  local task = redis.call('HMGET', key, 'status', 'token', 'scenario_id')
+  local status = task[1]
+  if not status then return 'unknown' end
+  if task[2] ~= token then return 'superseded' end
+  if status == 'pending' then
+    started[key] = token
+    starts[#starts + 1] = key
+    move_count(counts_of(prefix, task[3]), 'pending', 'processing')
+    return 'GO'
   end
-  return tasks[id]
+  if status ~= 'processing' then return 'finished' end
+  return redis.call('HGET', key, 'worker') == worker and 'GO' or 'HELD'
 end
 
-local function references(answer, first, n, scenario_id)
-  for i = first, first + n - 1 do
-    local v = redis.call('HMGET', prefix .. 'task:' .. ARGV[i], 'scenario_id', 'name', 'status', 'result_ref', 'result')
-    local ours = v[1] and v[1] == scenario_id
-    for k = 2, 5 do answer[#answer + 1] = ours and v[k] or '' end
-  end
-  return answer
-end
-
-local function drop(queue, entry_id, reason)
-  if not streams[queue] then streams[queue] = redis.call('XLEN', queue) end
-  drops[#drops + 1] = {queue, entry_id}
-  return {'DROP', reason}
-end
-
-local i = 4
-while i <= #ARGV do
-  local n = item_count(ARGV[i + 4])
-  check(i + 4 + n <= #ARGV, 'too few items')
-  local queue, entry_id, id, token = prefix .. 'queue:' .. ARGV[i], stream_id(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
-  local task = read_task(id)
-  local answer
-  if not task.status then answer = drop(queue, entry_id, 'unknown')
-  elseif task.token ~= token then answer = drop(queue, entry_id, 'superseded')
-  elseif task.status == 'pending' then
-    task.status, task.worker = 'processing', worker
-    move_count(counts_of(prefix, task.scenario_id), 'pending', 'processing')
-    starts[#starts + 1] = id
-    answer = references({'GO'}, i + 5, n, task.scenario_id)
-  elseif task.status ~= 'processing' then answer = drop(queue, entry_id, 'finished')
-  elseif task.worker == worker then answer = references({'GO'}, i + 5, n, task.scenario_id)
-  else answer = {'HELD'} end
+check((#ARGV - 3) % 4 == 0, 'items of four')
+for i = 4, #ARGV, 4 do
+  stream_id(ARGV[i + 1])
+  local answer = judge(prefix .. 'task:' .. ARGV[i + 2], ARGV[i + 3])
   answers[#answers + 1] = answer
-  i = i + 5 + n
+  if answer ~= 'GO' and answer ~= 'HELD' then
+    local queue = prefix .. 'queue:' .. ARGV[i]
+    if not queues[queue] then queues[queue] = redis.call('XLEN', queue) end
+    drops[#drops + 1] = {queue, ARGV[i + 1]}
+  end
 end
 
 local now = iso(now_ms())
-for _, id in ipairs(starts) do
-  redis.call('HSET', prefix .. 'task:' .. id, 'status', 'processing', 'worker', worker, 'started_at', now, 'updated_at', now)
+for _, key in ipairs(starts) do
+  redis.call('HSET', key, 'status', 'processing', 'worker', worker, 'started_at', now, 'updated_at', now)
 end
 for _, entry in ipairs(drops) do
   redis.call('XACK', entry[1], group, entry[2])

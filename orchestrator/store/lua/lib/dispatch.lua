@@ -5,17 +5,21 @@ local ENGINE_FIELDS = {
   worker = true, started_at = true, finished_at = true, released = true, progress = true, message = true, lost = true,
 }
 
--- Template fields of a task, as a flat list. Reads, so it belongs before the first write.
-local function template_fields(prefix, id)
+-- What the engine knows of a task, by name, and its template fields as a flat list. Reads, so it belongs before the
+-- first write.
+local function split_task(prefix, id)
   local all = redis.call('HGETALL', prefix .. 'task:' .. id)
-  local fields = {}
+  local known, fields, n = {}, {}, 0
   for i = 1, #all, 2 do
-    if not ENGINE_FIELDS[all[i]] then
-      fields[#fields + 1] = all[i]
-      fields[#fields + 1] = all[i + 1]
+    local name = all[i]
+    if ENGINE_FIELDS[name] then
+      known[name] = all[i + 1]
+    else
+      fields[n + 1], fields[n + 2] = name, all[i + 1]
+      n = n + 2
     end
   end
-  return fields
+  return known, fields
 end
 
 -- Append the entry of a task to its queue; returns the id of the entry.

@@ -20,14 +20,15 @@ local function move_count(found, from, to)
   if found then
     found[from] = found[from] - 1
     found[to] = found[to] + 1
-    found.changed = true
+    found.changed = found.changed or {}
+    found.changed[from], found.changed[to] = true, true
   end
 end
 
 -- Fields to set on a changed scenario, as a flat list.
 local function count_fields(found, now)
   local fields = {'updated_at', now}
-  for _, status in ipairs(STATUSES) do
+  for status in pairs(found.changed) do
     fields[#fields + 1] = status
     fields[#fields + 1] = found[status]
   end

@@ -1,17 +1,10 @@
 -- redispatch: put a delivered entry back as a new one with a new token. The old entry goes away in the same step.
--- Redelivery is always a new entry, so whatever still works under the old token can change nothing.
+-- Redelivery is always a new entry, so whatever still works under the old token can change nothing. Needs the fragment entry.
 
 -- Fields of an entry of a queue stream, or false when the entry is gone.
 local function read_entry(queue, entry_id)
   local found = redis.call('XRANGE', queue, entry_id, entry_id)
   return found[1] and found[1][2]
-end
-
-local function field(fields, name)
-  for i = 1, #fields, 2 do
-    if fields[i] == name then return fields[i + 1] end
-  end
-  return false
 end
 
 -- Move the entry to the end of its queue under `attempt` and `token`; returns the id of the new entry.
