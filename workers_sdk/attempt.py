@@ -1,26 +1,19 @@
-"""One attempt as a pipeline: find the handler, validate the params, call it. Every way it can end is an outcome."""
+"""One attempt as a pipeline: validate the params, call the handler. Every way it can end is an outcome."""
 
 from pydantic import ValidationError
 
 from .context import Context
-from .handlers import Handler, Handlers
+from .handlers import Handler
 from .outcome import Outcome, failed_as
 from .pools import Pools
 
 
-async def attempt(handlers: Handlers, ctx: Context, pools: Pools) -> Outcome:
+async def attempt(handler: Handler, ctx: Context, pools: Pools) -> Outcome:
     """Do the task of `ctx`.
 
     Raises:
         CancelledError: the caller was cancelled. ProcessDied: see `Pools.call`.
     """
-    handler = handlers.get(ctx.name)
-    if handler is None:
-        return failed_as("unknown_task_name", handlers.why_not(ctx.name))
-    return await _validated(handler, ctx, pools)
-
-
-async def _validated(handler: Handler, ctx: Context, pools: Pools) -> Outcome:
     try:
         arguments = handler.arguments(ctx)
     except ValidationError as error:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from .context import Context
+from .outcome import Outcome, failed_as
 
 Run = Literal["loop", "thread", "process"]
 
@@ -60,11 +61,11 @@ class Handlers:
         """All names in order of registration."""
         return list(self._by_name)
 
-    def why_not(self, name: str) -> str:
-        """What to tell about a name that has no handler."""
+    def unknown(self, name: str) -> Outcome:
+        """Outcome of a task whose name has no handler."""
         close = get_close_matches(name, self._by_name, n=1)
         hint = f"did you mean {close[0]}?" if close else f"it has: {', '.join(self._by_name) or 'none'}"
-        return f"this worker has no handler for {name}; {hint}"
+        return failed_as("unknown_task_name", f"this worker has no handler for {name}; {hint}")
 
 
 def handler_of(name: str, function: Callable[..., Any], run: Run | None = None) -> Handler:

@@ -1,6 +1,7 @@
 """What a worker answers for: deliveries from the moment they were read until their report is accepted."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .cancel import CancelToken
@@ -9,28 +10,35 @@ from .protocol.keys import Partition, is_id
 from .protocol.messages import Malformed, TaskEntry
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Delivery:
-    """One stream entry that was given to this worker."""
+    """One stream entry that was given to this worker.
+
+    Attributes:
+        key: what no other delivery has.
+    """
 
     at: Partition
     entry: TaskEntry
-    references: tuple[str, ...]
     cancelled: CancelToken = field(default_factory=CancelToken)
+    key: tuple[int, str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = (self.at.index, self.entry.service, self.entry.entry_id)
 
     @classmethod
-    def decode(cls, at: Partition, service: str, entry_id: bytes, flat: list[bytes]) -> "Delivery":
+    def decode(cls, at: Partition, service: str, entry_id: bytes, flat: Sequence[bytes]) -> "Delivery":
         """Read an entry. Raises Malformed."""
         entry = TaskEntry.decode(service, entry_id, flat)
         if not is_id(entry.task_id):
             raise Malformed(f"task entry {entry.entry_id}: its id is not an id")
-        ids = (task_id for ids in references_of(entry.fields).values() for task_id in ids)
-        return cls(at, entry, tuple(dict.fromkeys(ids)))
+        return cls(at, entry)
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What no other delivery has: stream and entry id."""
-        return self.at.queue(self.entry.service), self.entry.entry_id
+    def references(self) -> list[str]:
+        """Ids of the tasks that it refers to. Raises Malformed."""
+        found = references_of(self.entry.fields).values()
+        return list(dict.fromkeys(task_id for ids in found for task_id in ids))
 
     @property
     def item(self) -> tuple[str, str, str, str]:
@@ -42,7 +50,7 @@ class Held:
     """The deliveries of one worker; the thread that keeps the leases reads it too."""
 
     def __init__(self) -> None:
-        self._deliveries: dict[tuple[str, str], Delivery] = {}
+        self._deliveries: dict[tuple[int, str, str], Delivery] = {}
         self._lock = threading.Lock()
 
     def add(self, delivery: Delivery) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from . import logs
+from .protocol import loops
 
 
 class Serving(Protocol):
@@ -29,19 +30,19 @@ def run_workers(workers: Sequence[Serving]) -> None:
     """
     if not structlog.is_configured():
         logs.configure()
-    if left := asyncio.run(_serve_all(workers)):
-        structlog.get_logger("workers_sdk").error("handlers_do_not_stop", handlers=left)
-        _leave_them()
+    loops.run(_serve_all(workers))
 
 
-async def _serve_all(workers: Sequence[Serving]) -> int:
+async def _serve_all(workers: Sequence[Serving]) -> None:
     stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _heard, number, stop, hurry)
     async with asyncio.TaskGroup() as group:
         serving = [group.create_task(worker.serve(stop, hurry)) for worker in workers]
-    return sum(task.result() for task in serving)
+    if left := sum(task.result() for task in serving):
+        structlog.get_logger("workers_sdk").error("handlers_do_not_stop", handlers=left)
+        _leave_them()
 
 
 def _heard(number: int, stop: asyncio.Event, hurry: asyncio.Event) -> None:
@@ -51,7 +52,8 @@ def _heard(number: int, stop: asyncio.Event, hurry: asyncio.Event) -> None:
 
 
 def _leave_them() -> None:
-    """The interpreter would wait for their threads; their tasks are with other workers already."""
+    """The loop would wait for their coroutines and the interpreter for their threads; their tasks are with other workers
+    already."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -7,12 +7,13 @@ import structlog
 from .attempt import attempt
 from .context import Context, Reference
 from .finisher import Finisher
-from .handlers import Handlers
+from .handlers import Handler, Handlers
 from .held import Delivery
 from .outcome import Outcome, failed_as
 from .pools import Pools, ProcessDied
 from .progress import Progress
 from .protocol.link import Refused
+from .protocol.messages import Malformed
 from .seams import Patience
 from .shift import Shift
 
@@ -20,33 +21,38 @@ from .shift import Shift
 class Runner:
     """Runs what `start` gives it.
 
-    Args:
-        group: crashes when one of the attempts has a bug; a handler's exception is an outcome, not a bug.
+    Attributes:
+        bug: gets the exception when one of the attempts has a bug; a handler's exception is an outcome, not a bug.
     """
 
     def __init__(
         self,
         shift: Shift,
-        group: asyncio.TaskGroup,
         handlers: Handlers,
         finisher: Finisher,
         progress: Progress,
         artifacts: str | None,
     ) -> None:
         self._shift = shift
-        self._group = group
         self._handlers = handlers
         self._finisher = finisher
         self._progress = progress
         self._artifacts = artifacts
-        self.pools = Pools(shift.seats.free)
+        self._loop = asyncio.get_running_loop()
         self._patience = Patience(shift.seams, "runner")
+        self.bug: asyncio.Future[None] = self._loop.create_future()
+        self.pools = Pools(shift.seats.free)
         self._tasks: dict[Delivery, asyncio.Task[None]] = {}
         self._log = structlog.get_logger("workers_sdk")
 
+    @property
+    def busy(self) -> int:
+        """After `cancel_all`: handlers that could not be stopped and still run."""
+        return len(self._tasks) + self.pools.busy
+
     def start(self, delivery: Delivery) -> None:
         """Begin. The seat of the delivery is given back when its handler has really ended."""
-        self._tasks[delivery] = self._group.create_task(self._work(delivery))
+        self._tasks[delivery] = self._loop.create_task(self._work(delivery))
 
     def lose(self, delivery: Delivery) -> None:
         """The lease is lost: end a handler on the loop; one in a thread reads its token, and keeps its seat till then."""
@@ -64,8 +70,12 @@ class Runner:
             task.cancel()
 
     async def _work(self, delivery: Delivery) -> None:
+        outcome: Outcome | None = None
         try:
             outcome = await self._attempt(delivery)
+        except Exception as error:
+            if not self.bug.done():
+                self.bug.set_exception(error)
         finally:
             del self._tasks[delivery]
             self._progress.forget(delivery)
@@ -79,31 +89,40 @@ class Runner:
 
     async def _attempt(self, delivery: Delivery) -> Outcome | None:
         """None: nothing can be said, so the lease will end and the task count as lost by its worker."""
+        handler = self._handlers.get(delivery.entry.name)
+        if handler is None:
+            return self._handlers.unknown(delivery.entry.name)
         try:
-            references = await self._references(delivery)
-        except Refused as error:
-            return failed_as("unreadable_reference", str(error))
-        if references is None:
+            if not handler.parameters:
+                return await self.pools.call(handler, {})
+            references = await self._references(delivery, handler)
+            if references is None:
+                return None
+            return await attempt(handler, self._context(delivery, references), self.pools)
+        except Malformed as error:
+            return failed_as("malformed_entry", str(error))
+        except ProcessDied as error:
+            self._log.error("process_died", task_id=delivery.entry.task_id, error=str(error))
             return None
-        ctx = Context(
+
+    def _context(self, delivery: Delivery, references: dict[str, Reference]) -> Context:
+        return Context(
             delivery.entry,
             references=references,
             cancelled=delivery.cancelled,
             artifacts_root=self._artifacts,
             progress=self._progress.sink(delivery),
         )
-        try:
-            return await attempt(self._handlers, ctx, self.pools)
-        except ProcessDied as error:
-            self._log.error("process_died", task_id=delivery.entry.task_id, error=str(error))
-            return None
 
-    async def _references(self, delivery: Delivery) -> dict[str, Reference] | None:
-        """What the task refers to, if its handler can ask for it. None: stopping without Redis."""
-        handler = self._handlers.get(delivery.entry.name)
-        if not delivery.references or handler is None or not handler.takes_context:
+    async def _references(self, delivery: Delivery, handler: Handler) -> dict[str, Reference] | None:
+        """What the task refers to, if its handler can ask for it. None: stopping without Redis. Raises Malformed."""
+        task_ids = delivery.references
+        if not task_ids or not handler.takes_context:
             return {}
-        wire, entry = self._shift.wire, delivery.entry
-        return await self._patience.insist(
-            lambda: wire.references(delivery.at, delivery.references, entry.scenario_id), self._shift.stop
-        )
+        wire, scenario_id = self._shift.wire, delivery.entry.scenario_id
+        try:
+            return await self._patience.insist(
+                lambda: wire.references(delivery.at, task_ids, scenario_id), self._shift.stop
+            )
+        except Refused as error:
+            raise Malformed(f"what the task refers to cannot be read: {error}") from error

@@ -79,7 +79,6 @@ class Session:
             async with asyncio.TaskGroup() as group:
                 runner = Runner(
                     self._shift,
-                    group,
                     self._handlers,
                     self._finisher,
                     self._progress,
@@ -90,8 +89,8 @@ class Session:
             runner.pools.close()
             for link in links:
                 await link.close()
-        self._log.info("worker_stopped", still_running=runner.pools.busy)
-        return runner.pools.busy
+        self._log.info("worker_stopped", still_running=runner.busy)
+        return runner.busy
 
     async def _work(self, group: asyncio.TaskGroup, runner: Runner, links: Sequence[Link]) -> None:
         fetchers = [
@@ -99,6 +98,7 @@ class Session:
             for link, at in zip(links, self._shift.partitions, strict=True)
         ]
         done = asyncio.Event()
+        watching = group.create_task(_raise_from(runner.bug), name="bugs")
         group.create_task(self._keep_leases(runner, done), name="lease-keeper")
         finisher = group.create_task(self._finisher.run(), name="finisher")
         group.create_task(self._progress.run(), name="progress")
@@ -113,6 +113,7 @@ class Session:
         await self._report_the_rest(finisher)
         await self._hand_back_the_rest()
         self._progress.close()
+        watching.cancel()
         done.set()
         await self._leave()
 
@@ -159,3 +160,7 @@ class Session:
                 continue  # no group: nothing to leave
             except Unavailable:
                 return
+
+
+async def _raise_from(bug: asyncio.Future[None]) -> None:
+    await bug

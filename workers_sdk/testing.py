@@ -74,7 +74,8 @@ async def run_handler(
     )
     pools = Pools(1)
     try:
-        outcome = await attempt(worker.handlers, ctx, pools)
+        handler = worker.handlers.get(name)
+        outcome = await attempt(handler, ctx, pools) if handler else worker.handlers.unknown(name)
     finally:
         pools.close()
     return _ran(outcome.fields, said)

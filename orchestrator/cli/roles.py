@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.api.app import create_app
-from orchestrator.api.services import policy_of
+from orchestrator.api.policy import policy_of
 from orchestrator.config import Settings
 from orchestrator.engine import BLOCK_MS, Engine, Seams
 from orchestrator.logs import configure
 from orchestrator.packs import Pack
 from orchestrator.store.server import ServerUnfit
 from orchestrator.store.store import Store
+from workers_sdk.protocol import loops
 from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
 
 from .exits import CommandError, Exit
@@ -28,7 +29,7 @@ def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> in
     settings = settings_of(host=host, port=port, redis_url=redis)
     _log(settings)
     with _redis_errors(), template_errors():
-        return Exit.OK if run_server(create_app(settings), settings) else Exit.UNREACHABLE
+        return Exit.OK if run_server(create_app(settings, warm=True), settings) else Exit.UNREACHABLE
 
 
 def engine(*, redis: RedisUrl = None) -> int:
@@ -36,7 +37,7 @@ def engine(*, redis: RedisUrl = None) -> int:
     settings = settings_of(redis_url=redis)
     _log(settings)
     with _redis_errors():
-        asyncio.run(_run_engine(settings))
+        loops.run(_run_engine(settings))
     return Exit.OK
 
 

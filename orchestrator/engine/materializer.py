@@ -1,6 +1,6 @@
 """Turns submitted scenarios into task hashes and first dispatches."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -8,7 +8,7 @@ import structlog
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
 from workers_sdk.protocol.link import Refused
-from workers_sdk.protocol.messages import Malformed, fields_of, loads
+from workers_sdk.protocol.messages import Malformed
 
 from .loop import Seams
 from .reader import Entry, Reader
@@ -19,6 +19,16 @@ _REJECTED: Final = {
     "CONFLICT": "a task id exists under another scenario",
     "TOO_FEW": "the submission lists fewer tasks than it says",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A submission as it was read: its tasks in chunks of `chunk`, the last one maybe smaller; none is decoded here."""
+
+    entry_id: str
+    scenario_id: str
+    chunk: int
+    chunks: list[bytes]
 
 
 class Materializer:
@@ -36,48 +46,59 @@ class Materializer:
         """See `Duty.step`."""
         for entry in await self._reader.read(BATCH):
             try:
-                scenario_id, tasks = _decode(entry)
+                inbox = decode(entry)
             except Malformed as error:
                 await self._store.quarantine(
                     self._at, self._at.scenarios, GROUP_ORCHESTRATOR, entry.entry_id, str(error)
                 )
                 self._log.error("scenario_entry_malformed", entry_id=entry.entry_id, error=str(error))
             else:
-                await self._materialize_or_leave(scenario_id, entry.entry_id, tasks)
+                await self._materialize_or_leave(inbox)
         self._reader.done()
 
-    async def _materialize_or_leave(
-        self, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]]
-    ) -> None:
+    async def _materialize_or_leave(self, inbox: Inbox) -> None:
         """A refusal must not stop the other entries. What was no fault of the entry is tried again later."""
         try:
-            await self._materialize(scenario_id, entry_id, tasks)
+            await self._materialize(inbox)
         except Refused as error:
-            self._log.error("scenario_not_materialized", scenario_id=scenario_id, error=str(error))
-            if error.code == "BADARG":
-                await self._store.reject(self._at, scenario_id, entry_id, "malformed", str(error))
+            self._log.error("scenario_not_materialized", scenario_id=inbox.scenario_id, error=str(error))
+            if "BADARG" in str(error):
+                await self._reject(inbox, "malformed", str(error))
 
-    async def _materialize(self, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]]) -> None:
-        offset, done = 0, False
-        while not done:
-            written = await self._store.materialize(self._at, scenario_id, entry_id, tasks, offset)
-            offset, done = written.written, written.done
-        log = self._log.bind(scenario_id=scenario_id, tasks=offset)
-        if why := _REJECTED.get(written.reason):
-            await self._store.reject(self._at, scenario_id, entry_id, written.reason.lower(), why)
-        if written.reason:
-            log.warning("scenario_not_materialized", reason=written.reason)
-        else:
-            log.info("scenario_materialized")
+    async def _materialize(self, inbox: Inbox) -> None:
+        log = self._log.bind(scenario_id=inbox.scenario_id)
+        offset = 0
+        while True:
+            chunk = inbox.chunks[offset // inbox.chunk]
+            written = await self._store.materialize(
+                self._at, inbox.scenario_id, inbox.entry_id, chunk, offset
+            )
+            # Where another replica stopped, or at the end.
+            offset = written.written + -written.written % inbox.chunk
+            done = not written.reason and written.written == written.total
+            reason = written.reason or ("" if done or offset // inbox.chunk < len(inbox.chunks) else "TOO_FEW")
+            if why := _REJECTED.get(reason):
+                await self._reject(inbox, reason.lower(), why)
+            if reason:
+                log.warning("scenario_not_materialized", reason=reason)
+            elif done:
+                log.info("scenario_materialized", tasks=written.total)
+            if reason or done:
+                return
+
+    async def _reject(self, inbox: Inbox, kind: str, why: str) -> None:
+        await self._store.reject(self._at, inbox.scenario_id, inbox.entry_id, kind, why)
 
 
-def _decode(entry: Entry) -> tuple[str, list[list[str]]]:
-    raw = fields_of(entry.flat)
+def decode(entry: Entry) -> Inbox:
+    """Read an entry of `scenarios`. Raises Malformed."""
+    pairs = list(zip(entry.flat[::2], entry.flat[1::2], strict=True))
+    known = dict(pairs)
     try:
-        scenario_id, tasks = raw["scenario_id"].decode(), loads(raw["tasks"])
+        scenario_id, chunk = known[b"scenario_id"].decode(), int(known[b"chunk"])
     except (KeyError, ValueError) as error:
         raise Malformed(f"scenario entry: {error}") from error
-    plain = isinstance(tasks, list) and all(isinstance(t, list) and len(t) >= 4 for t in tasks)
-    if not (is_id(scenario_id) and plain and all(isinstance(part, str) for task in tasks for part in task)):
-        raise Malformed("scenario entry: not an id and a list of tasks")
-    return scenario_id, tasks
+    chunks = [value for name, value in pairs if name == b"tasks"]
+    if not is_id(scenario_id) or chunk < 1 or not chunks:
+        raise Malformed("scenario entry: not an id and chunks of tasks")
+    return Inbox(entry.entry_id, scenario_id, chunk, chunks)

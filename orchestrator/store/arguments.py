@@ -35,11 +35,21 @@ def scenario_fields(scenario: NewScenario) -> list[str | bytes]:
     ]
 
 
-def encoded(tasks: Sequence[NewTask]) -> bytes:
-    data = dumps([_task_arguments(task) for task in tasks])
-    if len(data) > MAX_SCENARIO_BYTES:
-        raise ScenarioTooLarge(f"the tasks take {len(data)} bytes, more than {MAX_SCENARIO_BYTES}")
-    return data
+def encoded(tasks: Sequence[NewTask], chunk: int) -> list[str | bytes]:
+    """Tasks as they wait in `scenarios`: the size of a chunk, then the chunks, each a JSON list for materialize.lua.
+
+    Raises:
+        ScenarioTooLarge: together they are over `MAX_SCENARIO_BYTES`.
+    """
+    flat: list[str | bytes] = ["chunk", str(chunk)]
+    size = 0
+    for first in range(0, len(tasks), chunk):
+        data = dumps([_task_arguments(task) for task in tasks[first : first + chunk]])
+        flat += ("tasks", data)
+        size += len(data)
+    if size > MAX_SCENARIO_BYTES:
+        raise ScenarioTooLarge(f"the tasks take {size} bytes, more than {MAX_SCENARIO_BYTES}")
+    return flat
 
 
 def _task_arguments(task: NewTask) -> list[str]:
@@ -54,7 +64,7 @@ def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str 
     flat: list[str | int] = []
     for event in events:
         way = "http" if by_http else "acked" if event.acked else "stream"
-        flat += (event.task_id, event.kind.value, event.token, way, event.cursor, 2 * len(event.fields))
+        flat += (event.task_id, event.kind, event.token, way, event.cursor, 2 * len(event.fields))
         for pair in event.fields.items():
             flat += pair
     return flat

@@ -30,12 +30,11 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Materialized:
-    """How many tasks of a scenario are written, and whether that was all.
+    """How many tasks of a scenario are written, of how many.
 
-    `reason`: why it ended early: empty, MISSING (purged or final), CONFLICT (a task id belongs to another scenario),
-    TOO_FEW (the submission lists fewer tasks than it says).
+    `reason`: why no more will be: empty, MISSING (purged or final), CONFLICT (a task id belongs to another scenario).
     """
 
     written: int
-    done: bool
+    total: int
     reason: str = ""

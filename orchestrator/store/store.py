@@ -133,10 +133,11 @@ class Store:
             "digest": idempotency.body_digest if idempotency else "",
             # No longer than the scenario itself is kept, or a replay would name one that is gone.
             "keep_ms": min(IDEMPOTENCY_MS, self.policy.retention_ms),
-            "tasks": encoded(scenario.tasks),
             "total": len(scenario.tasks),
         }
-        word, scenario_id = await self._submit(values, scenario_fields(scenario))
+        inbox = encoded(scenario.tasks, self.policy.chunk)
+        values["inbox"] = len(inbox)
+        word, scenario_id = await self._submit(values, inbox + scenario_fields(scenario))
         if word == b"CONFLICT":
             raise IdempotencyConflict(scenario_id.decode())
         # A replay under our own id is an earlier try of ours whose reply was lost.
@@ -151,11 +152,9 @@ class Store:
         return await self._call("submit", values, fields)  # type: ignore[no-any-return]
 
     async def materialize(
-        self, at: Partition, scenario_id: str, entry_id: str, tasks: Sequence[Sequence[str]], offset: int
+        self, at: Partition, scenario_id: str, entry_id: str, chunk: bytes, offset: int
     ) -> Materialized:
-        """Create the next chunk of tasks from `offset`. `tasks` is the whole list of the submission, as it was encoded."""
-        chunk = tasks[offset : offset + self.policy.chunk]
-        rest = [part for task in chunk for part in (*task[:4], str(len(task) - 4), *task[4:])]
+        """Create a chunk of tasks, as it was encoded, that starts at `offset`."""
         answer = await self._call(
             "materialize",
             {
@@ -168,15 +167,13 @@ class Store:
                 "entry_id": entry_id,
                 "offset": offset,
                 "nonce": self._randomness.nonce(),
+                "tasks": chunk,
             },
-            rest,
         )
-        word, written = answer[0].decode(), int(answer[1]) if answer[0] in (b"OK", b"AT") else offset
-        if word == "AT" and written >= len(tasks):
-            return Materialized(written, True, "TOO_FEW")
-        return Materialized(
-            written, word not in ("OK", "AT") or written >= len(tasks), "" if word in ("OK", "AT") else word
-        )
+        word = answer[0].decode()
+        if word in ("OK", "AT"):
+            return Materialized(int(answer[1]), int(answer[2]))
+        return Materialized(offset, 0, word)
 
     async def reject(self, at: Partition, scenario_id: str, entry_id: str, kind: str, message: str) -> None:
         """End a scenario that cannot be materialized."""

@@ -68,9 +68,13 @@ def loads(data: bytes | str) -> Any:
     return orjson.loads(data)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskEntry:
-    """A ready task, as read from `queue:<service>`."""
+    """A ready task, as read from `queue:<service>`. Not to be changed (a frozen class would take four times as long to make).
+
+    Attributes:
+        given: template fields with their types, when they are known; else they are read from `raw` when asked for.
+    """
 
     entry_id: str
     service: str
@@ -79,25 +83,34 @@ class TaskEntry:
     name: str
     attempt: int
     token: str
-    fields: dict[str, Any] = field(default_factory=dict)
-    """Template fields with their types."""
+    given: dict[str, Any] | None = None
+    raw: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Template fields with their types. Raises Malformed."""
+        if self.given is None:
+            try:
+                self.given = template_values({n.decode(): v.decode() for n, v in self.raw.items()})
+            except UnicodeDecodeError as error:
+                raise Malformed(f"task entry {self.entry_id}: {error}") from error
+        return self.given
 
     @classmethod
-    def decode(cls, service: str, entry_id: bytes, flat: list[bytes]) -> "TaskEntry":
-        """Read an entry. Raises Malformed."""
-        raw = fields_of(flat)
+    def decode(cls, service: str, entry_id: bytes, flat: Sequence[bytes]) -> "TaskEntry":
+        """Read an entry; its template fields are left for later. Raises Malformed."""
+        raw = dict(zip(flat[::2], flat[1::2], strict=True))
         try:
-            text = {name: value.decode() for name, value in raw.items()}
-            own = {name: text.pop(name) for name in ("id", "scenario_id", "name", "attempt", "token")}
             return cls(
                 entry_id.decode(),
                 service,
-                own["id"],
-                own["scenario_id"],
-                own["name"],
-                int(own["attempt"]),
-                own["token"],
-                template_values(text),
+                raw.pop(b"id").decode(),
+                raw.pop(b"scenario_id").decode(),
+                raw.pop(b"name").decode(),
+                int(raw.pop(b"attempt")),
+                raw.pop(b"token").decode(),
+                None,
+                raw,
             )
         except (KeyError, ValueError) as error:  # UnicodeDecodeError is a ValueError
             raise Malformed(f"task entry {entry_id!r}: {error}") from error
@@ -144,12 +157,15 @@ class EventKind(StrEnum):
     RELEASE = "release"
 
 
-_EVENT_FIELDS: Final = ("result_ref", "result", "error", "worker", "progress", "message")
+_KINDS: Final = {kind.value.encode(): kind for kind in EventKind}
+_EVENT_FIELDS: Final = {
+    name.encode(): name for name in ("result_ref", "result", "error", "worker", "progress", "message")
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskEvent:
-    """One report of `task-events`.
+    """One report of `task-events`. Not to be changed.
 
     Attributes:
         token: token of the entry that was worked on. Empty only for reports by HTTP.
@@ -179,16 +195,15 @@ class TaskEvent:
         Raises:
             Malformed: a required field is missing, wrong, or a value is over its limit.
         """
-        raw = fields_of(flat)
+        raw = dict(zip(flat[::2], flat[1::2], strict=True))
         try:
-            kind = EventKind(raw["status"].decode())
             event = cls(
-                raw["task_id"].decode("ascii"),
-                kind,
-                raw.get("token", b"").decode("ascii"),
-                {name: raw[name].decode() for name in _EVENT_FIELDS if name in raw},
-                raw.get("acked") == b"1",
-                int(raw.get("cursor", b"0")),
+                raw[b"task_id"].decode("ascii"),
+                _KINDS[raw[b"status"]],
+                raw.get(b"token", b"").decode("ascii"),
+                {name: raw[key].decode() for key, name in _EVENT_FIELDS.items() if key in raw},
+                raw.get(b"acked") == b"1",
+                int(raw.get(b"cursor", 0)),
             )
         except (KeyError, ValueError) as error:
             raise Malformed(f"task event: {error}") from error

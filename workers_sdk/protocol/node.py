@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hiredis import pack_command
@@ -46,6 +46,7 @@ class Line:
         self._manners = manners
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection | Unavailable] | None = None
+        self.client_id = 0
         self._coming = 0
         self._closed = False
 
@@ -114,7 +115,8 @@ class Line:
         finally:
             self._connecting = None
             if self._connection is not connection:
-                await connection.close("the connection was not completed")
+                # Not waited for: a transport of uvloop whose making was cancelled does not tell when it is gone.
+                connection.drop("the connection was not completed")
 
     async def _greet(self, connection: Connection) -> None:
         at = self._address
@@ -125,9 +127,13 @@ class Line:
             commands.append(("SELECT", at.db))
         if self._manners.name:
             commands.append(("CLIENT", "SETNAME", self._manners.name))
+        if self._manners.block_ms:
+            commands.append(("CLIENT", "ID"))
         replies = await connection.call(b"".join(map(packed, commands)), len(commands)) if commands else []
+        if replies and isinstance(replies[-1], int):
+            self.client_id = replies[-1]
         for command, reply in zip(commands, replies, strict=True):
-            # A server that forbids CLIENT only loses the name.
+            # Where CLIENT is forbidden there is no name, and reads that block end by themselves.
             if isinstance(reply, Unavailable) or (isinstance(reply, Refused) and command[0] != "CLIENT"):
                 # A server that does not know AUTH would repeat its arguments.
                 raise Unavailable(f"{command[0]!s}: {str(reply).partition(', with args')[0]}")
@@ -137,13 +143,29 @@ class Node:
     """The lines to one server. A command takes the least busy one, so what blocks one line delays nothing else."""
 
     def __init__(self, address: Address, manners: Manners) -> None:
+        self.address = address
         self._lines = [Line(address, manners) for _ in range(manners.connections)]
+        self._aside = Line(address, replace(manners, block_ms=0))
+
+    @property
+    def load(self) -> int:
+        """How many requests are under way."""
+        return sum(line.load for line in self._lines)
 
     def call(self, request: bytes, count: int) -> Coroutine[Any, Any, list[Any]]:
         """See `Connection.call`."""
         lines = self._lines
         line = lines[0] if len(lines) == 1 else min(lines, key=lambda line: line.load)
         return line.call(request, count)
+
+    async def unblock(self) -> None:
+        """See `Link.unblock`."""
+        clients = [line.client_id for line in self._lines if line.load and line.client_id]
+        requests = [packed(("CLIENT", "UNBLOCK", client)) for client in clients]
+        if requests:
+            for reply in await self._aside.call(b"".join(requests), len(requests)):
+                if isinstance(reply, Exception):
+                    raise reply
 
     def drop(self, why: str) -> None:
         """Connect anew for the next command."""
@@ -152,5 +174,5 @@ class Node:
 
     async def close(self) -> None:
         """Close all connections."""
-        for line in self._lines:
+        for line in (*self._lines, self._aside):
             await line.close()

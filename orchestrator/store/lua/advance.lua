@@ -34,7 +34,7 @@ local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 
 local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
 local KINDS = {processing = true, progress = true, success = true, failed = true, release = true}
 local WAYS = {acked = true, stream = true, http = true}
-local tasks, changed, queues, ready = {}, {}, {}, {}
+local tasks, changed, counted, queues = {}, {}, {}, {}
 local answers, entries, releases, unfinished, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
@@ -44,98 +44,103 @@ local at_ms = now_ms()
 local now = iso(at_ms)
 for entry_id in string.gmatch(ARGV[8], '%S+') do entries[#entries + 1] = stream_id(entry_id) end
 
--- A task that a report is about. What only some reports need is read with `detail`.
+-- A task that a report is about. What only some reports need is read by `detail`.
 local function task_of(id)
   local task = tasks[id]
   if task == nil then
-    local v = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'scenario_id', 'consumers', 'worker')
-    task = v[1] and {id = id, status = v[1], token = v[2], scenario_id = v[3], consumers = v[4], worker = v[5] or ''}
+    local key = prefix .. 'task:' .. id
+    local v = redis.call('HMGET', key, 'status', 'token', 'scenario_id', 'consumers', 'worker')
+    task = v[1] and {id = id, key = key, status = v[1], token = v[2], scenario_id = v[3], consumers = v[4], worker = v[5] or ''}
     tasks[id] = task
-    if task then counts_of(prefix, v[3]) end
   end
   return task
 end
 
 local function detail(task)
   if not task.entry then
-    local v = redis.call('HMGET', prefix .. 'task:' .. task.id, 'queue', 'service', 'entry', 'started_at', 'released')
+    local v = redis.call('HMGET', task.key, 'queue', 'service', 'entry', 'started_at', 'released')
     task.queue, task.service, task.entry, task.started_at, task.released = tonumber(v[1]), v[2], v[3] or '', v[4] or '', v[5] or ''
   end
 end
 
--- A task that depends on a finished one: the whole hash at once, since most become ready by their only parent.
+-- A task that depends on a finished one, whole, since most become ready by their only parent.
 local function dependent_of(id)
   local task = tasks[id]
   if task and not task.fields then
     detail(task)
-    task.fields = select(2, split_task(prefix, id))
+    local whole_task = read_task(task.key)
+    task.fields, task.n = whole_task.fields, whole_task.n
   elseif task == nil then
-    local v, fields = split_task(prefix, id)
-    task = v.status and {id = id, status = v.status, token = v.token, scenario_id = v.scenario_id, queue = tonumber(v.queue),
-      consumers = v.consumers, service = v.service, entry = v.entry or '', worker = v.worker or '', fields = fields}
-    tasks[id] = task or false
+    task = read_task(prefix .. 'task:' .. id)
+    if task.status then
+      task.id, task.queue, task.entry = id, tonumber(task.queue), task.entry or ''
+    else
+      task = false
+    end
+    tasks[id] = task
   end
   return task
 end
 
 local function set(task, name, value)
   local pairs_of = task.set
-  if not pairs_of then
+  if pairs_of then
+    local n = #pairs_of
+    pairs_of[n + 1], pairs_of[n + 2] = name, value
+  else
     changed[#changed + 1] = task
     task.set = {name, value}
-    return
   end
-  local n = #pairs_of
-  pairs_of[n + 1], pairs_of[n + 2] = name, value
 end
 
-local function set_status(task, status)
+-- End a task; what depends on it comes later, from `position` of its list.
+local function finish(task, status)
   move_count(counts_of(prefix, task.scenario_id), task.status, status)
-  set(task, 'status', status)
-  set(task, 'updated_at', now)
-  task.status = status
-  if FINAL[status] then
+  task.status, task.position = status, 1
+  releases[#releases + 1] = task
+  if task.set then
+    set(task, 'status', status)
+    set(task, 'updated_at', now)
     set(task, 'finished_at', now)
-    releases[#releases + 1] = {task, 1}
-  elseif task.started_at == '' then
-    set(task, 'started_at', now)
+  else
+    changed[#changed + 1] = task
+    task.set = {'status', status, 'updated_at', now, 'finished_at', now}
   end
 end
 
 -- The queue of a service, checked to be a stream before anything is written.
 local function queue_of(service)
-  local queue = prefix .. 'queue:' .. service
-  if not queues[queue] then queues[queue] = redis.call('XLEN', queue) end
+  local queue = queues[service]
+  if not queue then
+    queue = prefix .. 'queue:' .. service
+    redis.call('XLEN', queue)
+    queues[service] = queue
+  end
   return queue
 end
 
 -- Why a report cannot be applied, or nil.
-local function refusal(task, report)
+local function refusal(task, kind, token, way, cursor)
   if not task then return 'UNKNOWN' end
-  if report.kind == 'release' then
+  if kind == 'release' then
     detail(task)
-    return task.released ~= report.cursor and 'DUPLICATE' or nil
+    return task.released ~= cursor and 'DUPLICATE' or nil
   end
-  local by_http = report.way == 'http'
-  if report.token == '' then
-    if not by_http then return 'STALE' end
-  elseif report.token ~= task.token then
-    return 'STALE'
-  end
-  if FINAL[task.status] then return task.status == report.kind and 'DUPLICATE' or 'FINISHED' end
+  if token ~= task.token and (token ~= '' or way ~= 'http') then return 'STALE' end
+  if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
   if task.status == 'pending' then
     detail(task)
     if task.queue > 0 then return 'NOT_READY' end
-    return report.kind == 'progress' and 'STALE' or nil
+    return kind == 'progress' and 'STALE' or nil
   end
-  if task.worker == 'http' then return not by_http and not FINAL[report.kind] and 'HELD' or nil end
-  return report.token == '' and 'HELD' or nil
+  if task.worker == 'http' then return way ~= 'http' and not FINAL[kind] and 'HELD' or nil end
+  return token == '' and 'HELD' or nil
 end
 
 -- Work over HTTP has no stream entry: its lease is a timer. Work from a stream keeps its pending entry.
-local function keep_lease(task, report)
+local function keep_lease(task, way)
   detail(task)
-  if report.way ~= 'http' then
+  if way ~= 'http' then
     local consumer = holder(queue_of(task.service), workers, task.entry)
     if consumer then renewals[#renewals + 1] = {queue_of(task.service), consumer, task.entry} end
     return
@@ -147,30 +152,40 @@ local function keep_lease(task, report)
   leases[#leases + 1] = task.id
 end
 
-local function apply(task, report)
-  if report.kind == 'release' then
-    task.released, task.resumed = false, true
-    releases[#releases + 1] = {task, tonumber(report.cursor)}
+local function start(task)
+  if task.status == 'processing' then return set(task, 'updated_at', now) end
+  move_count(counts_of(prefix, task.scenario_id), task.status, 'processing')
+  task.status = 'processing'
+  set(task, 'status', 'processing')
+  set(task, 'updated_at', now)
+  if task.started_at == '' then set(task, 'started_at', now) end
+end
+
+-- `first` and `last`: where the strings of the report stand in ARGV.
+local function apply(task, kind, way, cursor, first, last)
+  if kind == 'release' then
+    task.released, task.resumed, task.position = false, true, tonumber(cursor)
+    releases[#releases + 1] = task
     return
   end
-  for i = report.first, report.last, 2 do
-    if ARGV[i] ~= 'worker' or report.kind ~= 'progress' then set(task, ARGV[i], ARGV[i + 1]) end
+  for i = first, last, 2 do
+    if ARGV[i] ~= 'worker' or kind ~= 'progress' then set(task, ARGV[i], ARGV[i + 1]) end
   end
-  if report.kind == 'success' or report.kind == 'failed' then
-    local found = counts_of(prefix, task.scenario_id)
-    if report.kind == 'failed' and found and found.failed == 0 then
-      found.error = '{"type":"task_failed","message":"a task failed","task_id":"' .. task.id .. '"}'
-    end
-    if report.way ~= 'acked' then
-      detail(task)
-      if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
-    end
-    if task.worker == 'http' then unleases[#unleases + 1] = task.id end
-    set_status(task, report.kind)
-  else
-    if task.status == 'pending' then set_status(task, 'processing') else set(task, 'updated_at', now) end
-    keep_lease(task, report)
+  if not FINAL[kind] then
+    start(task)
+    keep_lease(task, way)
+    return
   end
+  local found = counts_of(prefix, task.scenario_id)
+  if kind == 'failed' and found and found.failed == 0 then
+    found.error = '{"type":"task_failed","message":"a task failed","task_id":"' .. task.id .. '"}'
+  end
+  if way ~= 'acked' then
+    detail(task)
+    if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+  end
+  if task.worker == 'http' then unleases[#unleases + 1] = task.id end
+  finish(task, kind)
 end
 
 local function release_one(parent, id)
@@ -178,26 +193,25 @@ local function release_one(parent, id)
   if not task or task.status ~= 'pending' or task.queue <= 0 then return end
   if parent.status ~= 'success' then
     set(task, 'error', '{"type":"upstream_failed","message":"a task that this one depends on did not succeed","task_id":"' .. parent.id .. '"}')
-    set_status(task, 'skipped')
+    finish(task, 'skipped')
     return
   end
   task.queue = task.queue - 1
-  task.counted = true
-  if not task.set then set(task, 'updated_at', now) end
-  if task.queue == 0 then
-    queue_of(task.service)
-    ready[#ready + 1] = task
+  if not task.counted then
+    task.counted = true
+    counted[#counted + 1] = task
   end
+  if task.queue == 0 then queue_of(task.service) end
 end
 
 -- Ids stand in a JSON list of plain strings; the cursor is a position in its text, so that no call parses it whole.
-local function release_from(task, position)
+local function release_from(task)
+  local position = task.position
   while true do
     local first, last, id = string.find(task.consumers, '"([^"]+)"', position)
-    local cursor = first and budget == 0 and tostring(position) or ''
-    if cursor ~= '' or not first then
-      if cursor ~= '' or task.resumed then set(task, 'released', cursor) end
-      task.released = cursor
+    if not first or budget == 0 then
+      task.released = first and tostring(position) or ''
+      if first or task.resumed then set(task, 'released', task.released) end
       if first then unfinished[#unfinished + 1] = task end
       return
     end
@@ -209,22 +223,22 @@ end
 
 local i = 9
 while i <= #ARGV do
-  local n = item_count(ARGV[i + 5])
-  local report = {kind = ARGV[i + 1], token = ARGV[i + 2], way = ARGV[i + 3], cursor = ARGV[i + 4], first = i + 6, last = i + 5 + n}
-  check(KINDS[report.kind] and WAYS[report.way] and n % 2 == 0 and report.last <= #ARGV, 'report')
-  whole(report.cursor, 'cursor')
+  local kind, token, way, cursor, n = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], item_count(ARGV[i + 5])
+  local first, last = i + 6, i + 5 + n
+  check(KINDS[kind] and WAYS[way] and n % 2 == 0 and last <= #ARGV, 'report')
+  whole(cursor, 'cursor')
   local task = task_of(ARGV[i])
-  local answer = refusal(task, report)
-  if not answer then apply(task, report) end
+  local answer = refusal(task, kind, token, way, cursor)
+  if not answer then apply(task, kind, way, cursor, first, last) end
   answers[#answers + 1] = answer or 'APPLIED'
-  i = report.last + 1
+  i = last + 1
 end
 check(#answers <= 500, 'at most 500 reports')
 
 -- Grows while it runs: a skipped task releases its own dependents.
 local k = 1
 while k <= #releases do
-  release_from(releases[k][1], releases[k][2])
+  release_from(releases[k])
   k = k + 1
 end
 local finished = decide_finished(prefix)
@@ -237,17 +251,16 @@ end
 for _, entry in ipairs(renewals) do
   redis.call('XCLAIM', entry[1], workers, entry[2], 0, entry[3], 'JUSTID')
 end
-for n, task in ipairs(ready) do
-  local token = '1.' .. nonce .. '.' .. n
-  local entry = dispatch(prefix, task.service, task.id, task.scenario_id, 1, token, task.fields)
-  set(task, 'attempt', 1)
-  set(task, 'token', token)
-  set(task, 'entry', entry)
+for n, task in ipairs(counted) do
+  if task.queue == 0 and task.status == 'pending' then
+    local token = '1.' .. nonce .. '.' .. n
+    local entry = dispatch(queues[task.service], task, '1', token)
+    redis.call('HSET', task.key, 'queue', '0', 'attempt', '1', 'token', token, 'entry', entry, 'updated_at', now)
+  else
+    redis.call('HSET', task.key, 'queue', task.queue, 'updated_at', now)
+  end
 end
-for _, task in ipairs(changed) do
-  if task.counted then set(task, 'queue', task.queue) end
-  redis.call('HSET', prefix .. 'task:' .. task.id, unpack(task.set))
-end
+for _, task in ipairs(changed) do redis.call('HSET', task.key, unpack(task.set)) end
 for _, task in ipairs(unfinished) do
   redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'release', 'cursor', task.released)
 end

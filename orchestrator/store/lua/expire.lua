@@ -23,25 +23,25 @@ local at_ms = now_ms()
 local due = tonumber(redis.call('ZSCORE', timers, 'lease:' .. task_id) or '')
 if not due or due > at_ms then return 'NOT_DUE' end
 redis.call('XLEN', events)
-local task = redis.call('HMGET', prefix .. 'task:' .. task_id, 'status', 'worker', 'token', 'attempt', 'lost', 'scenario_id', 'service')
-if task[1] ~= 'processing' or task[2] ~= 'http' then
+local task = read_task(prefix .. 'task:' .. task_id)
+if task.status ~= 'processing' or task.worker ~= 'http' then
   redis.call('ZREM', timers, 'lease:' .. task_id)
   return 'REMOVED'
 end
-local lost, attempt, now = tonumber(task[5] or 0) + 1, task[4] + 1, iso(at_ms)
-local _, fields = split_task(prefix, task_id)
-redis.call('XLEN', prefix .. 'queue:' .. task[7])
-local found = counts_of(prefix, task[6])
+local lost, attempt, now, queue = tonumber(task.lost or 0) + 1, task.attempt + 1, iso(at_ms), prefix .. 'queue:' .. task.service
+task.id = task_id
+redis.call('XLEN', queue)
+local found = counts_of(prefix, task.scenario_id)
 
 redis.call('ZREM', timers, 'lease:' .. task_id)
 if lost >= max_lost then
-  redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'failed', 'token', task[3], 'acked', '1', 'error',
+  redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'failed', 'token', task.token, 'acked', '1', 'error',
     '{"type":"worker_lost","message":"the worker was lost ' .. lost .. ' times while it held the task"}')
   return 'GAVE_UP'
 end
 local token = attempt .. '.' .. nonce .. '.1'
-local entry = dispatch(prefix, task[7], task_id, task[6], attempt, token, fields)
-redis.call('HSET', prefix .. 'task:' .. task_id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
+local entry = dispatch(queue, task, attempt, token)
+redis.call('HSET', task.key, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
   'lost', lost, 'worker', '', 'started_at', '', 'progress', '', 'message', '', 'updated_at', now)
 move_count(found, 'processing', 'pending')
 write_counts(prefix, now)

@@ -12,10 +12,11 @@
 --       4 entry_id     string   entry in `scenarios`; removed with the last chunk
 --       5 offset       integer  how many tasks stand before this chunk
 --       6 nonce        string   random, never used before; makes the tokens
---       7 ... tasks    per task: id, service, queue (in-degree), consumers (JSON list), number n of strings, n strings
+--       7 tasks        string   JSON list, per task a list of strings: id, service, queue (in-degree), consumers (JSON
+--                               list), then fields and values
 -- Returns  one of
---          OK, materialized          tasks written so far
---          AT, materialized          the chunk does not start there (written before); go on from this offset
+--          OK, materialized, total   tasks written so far, of how many
+--          AT, materialized, total   the chunk does not start there (written before); go on from this offset
 --          CONFLICT, task id         the id exists under another scenario; nothing was done
 --          MISSING                   there is no such scenario (purged), or it is final; the entry was removed
 -- Repeat   AT, or OK when all are written; nothing changes.
@@ -24,7 +25,7 @@
 local scenarios, scenario, services = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
 local offset, nonce = whole(ARGV[5], 'offset'), ARGV[6]
-local chunk, keys, queues, conflict = {}, {}, {}, nil
+local keys, queues, conflict = {}, {}, nil
 
 check(#nonce > 0, 'nonce')
 redis.call('XLEN', scenarios)
@@ -32,24 +33,26 @@ redis.call('SCARD', services)
 local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', 'created_ms', 'created_at')
 local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
 
-local i = 7
-while i <= #ARGV do
-  local n = item_count(ARGV[i + 4])
-  check(n % 2 == 0 and i + 4 + n <= #ARGV, 'fields and values')
-  local task = {id = ARGV[i], service = ARGV[i + 1], queue = ARGV[i + 2], consumers = ARGV[i + 3], first = i + 5, last = i + 4 + n}
-  whole(task.queue, 'queue')
-  keys[#keys + 1] = prefix .. 'task:' .. task.id
-  if not queues[task.service] then queues[task.service] = redis.call('XLEN', prefix .. 'queue:' .. task.service) end
-  chunk[#chunk + 1] = task
-  i = i + 5 + n
+-- All is strings, so nothing of what a user wrote is read as JSON here but our own two lists.
+local readable, list = pcall(cjson.decode, ARGV[7])
+check(readable and type(list) == 'table' and #list <= 1000, 'a list of at most 1000 tasks')
+for k, task in ipairs(list) do
+  check(type(task) == 'table' and #task >= 4 and #task % 2 == 0 and #task < 4000, 'a task')
+  for _, text in ipairs(task) do check(type(text) == 'string', 'text') end
+  whole(task[3], 'queue')
+  keys[k] = prefix .. 'task:' .. task[1]
+  local service = task[2]
+  if not queues[service] then
+    queues[service] = prefix .. 'queue:' .. service
+    redis.call('XLEN', queues[service])
+  end
 end
 
 -- Ids are made to be unique, so the owners are only asked for when one of them is taken.
-check(#keys <= 1000, 'at most 1000 tasks')
 if #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0 then
   for k, key in ipairs(keys) do
     local owner = redis.call('HGET', key, 'scenario_id')
-    if owner and owner ~= scenario_id then conflict = chunk[k].id end
+    if owner and owner ~= scenario_id then conflict = list[k][1] end
   end
 end
 
@@ -67,28 +70,28 @@ if status ~= 'pending' and status ~= 'processing' then
 end
 if done == total then
   leave_inbox()
-  return {'OK', done}
+  return {'OK', done, total}
 end
-if offset ~= done then return {'AT', done} end
+if offset ~= done then return {'AT', done, total} end
 if conflict then return {'CONFLICT', conflict} end
-check(done + #chunk <= total, 'more tasks than the scenario has')
+check(done + #list <= total, 'more tasks than the scenario has')
 
-for k, task in ipairs(chunk) do
-  redis.call('HSET', keys[k], 'id', task.id, 'scenario_id', scenario_id, 'service', task.service, 'status', 'pending',
-    'queue', task.queue, 'consumers', task.consumers, 'created_at', state[5], 'updated_at', now, 'result_ref', '',
-    unpack(ARGV, task.first, task.last))
-  if tonumber(task.queue) == 0 then
+for k, task in ipairs(list) do
+  local key, id, service, queue = keys[k], task[1], task[2], task[3]
+  redis.call('HSET', key, 'id', id, 'scenario_id', scenario_id, 'service', service, 'status', 'pending', 'queue', queue,
+    'consumers', task[4], 'created_at', state[5], 'updated_at', now, 'result_ref', '', unpack(task, 5))
+  if tonumber(queue) == 0 then
     local token = '1.' .. nonce .. '.' .. k
-    local entry = redis.call('XADD', prefix .. 'queue:' .. task.service, '*', 'id', task.id, 'scenario_id', scenario_id,
-      'attempt', 1, 'token', token, unpack(ARGV, task.first, task.last))
-    redis.call('HSET', keys[k], 'attempt', 1, 'token', token, 'entry', entry)
+    local entry = redis.call('XADD', queues[service], '*', 'id', id, 'scenario_id', scenario_id, 'attempt', '1', 'token', token,
+      unpack(task, 5))
+    redis.call('HSET', key, 'attempt', '1', 'token', token, 'entry', entry)
   end
 end
 for service in pairs(queues) do redis.call('SADD', services, service) end
-redis.call('HSET', scenario, 'materialized', done + #chunk, 'status', 'processing', 'updated_at', now)
+redis.call('HSET', scenario, 'materialized', done + #list, 'status', 'processing', 'updated_at', now)
 if status == 'pending' then
   redis.call('ZREM', prefix .. 'index:pending', scenario_id)
   redis.call('ZADD', prefix .. 'index:processing', state[4], scenario_id)
 end
-if done + #chunk == total then leave_inbox() end
-return {'OK', done + #chunk}
+if done + #list == total then leave_inbox() end
+return {'OK', done + #list, total}

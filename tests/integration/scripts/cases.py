@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from workers_sdk.protocol.link import Link
-from workers_sdk.protocol.messages import EventKind, TaskEvent
+from workers_sdk.protocol.messages import dumps
 
 WORKER: Final = "w1"
 SCENARIO: Final = "0" * 16
@@ -181,8 +181,8 @@ async def submit(link: Link) -> Case:
         "idempotency": "idempotency:k",
         "prefix": "",
     }
-    more = {"scenario_id": SCENARIO, "digest": "d1", "keep_ms": 60_000, "tasks": "[]", "total": 3}
-    return Case({**values, **more}, ["name", "Some", "task_ids", "[]"])
+    more = {"scenario_id": SCENARIO, "digest": "d1", "keep_ms": 60_000, "total": 3, "inbox": 2}
+    return Case({**values, **more}, ["tasks", "[]", "name", "Some", "task_ids", "[]"])
 
 
 async def submitted(link: Link) -> str:
@@ -208,9 +208,9 @@ async def materialize(link: Link) -> Case:
         "offset": 0,
         "nonce": "n1",
     }
-    video = [VIDEO, "video-service", 1, "[]", 2, "name", "Video"]
-    text = [TEXT, "text-service", 0, f'["{VIDEO}"]', 4, "name", "Text", "prompt", "x"]
-    return Case({**keys, **values}, [*video, *text])
+    video = [VIDEO, "video-service", "1", "[]", "name", "Video"]
+    text = [TEXT, "text-service", "0", f'["{VIDEO}"]', "name", "Text", "prompt", "x"]
+    return Case({**keys, **values, "tasks": dumps([video, text])})
 
 
 @case
