@@ -1,11 +1,9 @@
-"""Reads the queues of one partition: read, decode, admit, claim, start."""
+"""Reads the queues of one partition: read, decode, admit, start."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-
-import structlog
 
 from .held import Delivery
 from .protocol.keys import GROUP_WORKERS, Partition
@@ -13,7 +11,6 @@ from .protocol.link import Link, Refused, Unavailable
 from .protocol.messages import Malformed
 from .seams import Patience
 from .shift import Shift
-from .wire import GO
 
 BLOCK_MS: Final = 1_000
 """How long a read waits. It is never cancelled, since its reply would be lost: a stop asks Redis to end it (`wake`)."""
@@ -29,7 +26,7 @@ class Fetcher:
 
     Args:
         reading: a link of its own, with one connection, for blocking reads.
-        start: takes a claimed delivery; a seat was taken for it.
+        start: takes a delivery; a seat was taken for it.
     """
 
     def __init__(self, shift: Shift, reading: Link, at: Partition, start: Start) -> None:
@@ -42,7 +39,6 @@ class Fetcher:
         self._ready = False
         self._missed = False
         self._client_id = 0
-        self._log = structlog.get_logger("workers_sdk")
 
     async def run(self) -> None:
         """Fetch until the shift stops."""
@@ -121,47 +117,11 @@ class Fetcher:
         try:
             return Delivery.decode(self._at, service, entry_id, flat)
         except Malformed as error:
-            await self._set_aside(service, entry_id.decode(), str(error))
+            await self._shift.set_aside(self._at, service, entry_id.decode(), str(error), self._patience)
             return None
 
     async def _admit(self, deliveries: Sequence[Delivery]) -> None:
         seats = self._shift.seats.take(len(deliveries))
         await self._shift.hand_back(self._at, deliveries[seats:], self._patience)
-        if seats:
-            await self._claim(deliveries[:seats])
-
-    async def _claim(self, deliveries: Sequence[Delivery]) -> None:
-        wire = self._shift.wire
-        try:
-            answers = await self._patience.insist(lambda: wire.claim(self._at, deliveries), self._shift.stop)
-        except Refused as error:
-            await self._claim_singly(deliveries, error)
-            return
-        if answers is None:  # stopping without Redis: what is held is handed back at the end
-            self._shift.seats.give(len(deliveries))
-            return
-        for delivery, answer in zip(deliveries, answers, strict=True):
-            if answer == GO:
-                self._start(delivery)
-            else:
-                self._log.info("not_started", task_id=delivery.entry.task_id, why=answer.decode())
-                self._shift.held.remove(delivery)
-                self._shift.seats.give()
-
-    async def _claim_singly(self, deliveries: Sequence[Delivery], error: Refused) -> None:
-        """A batch was refused whole: find the entry that cannot be claimed, so that it does not stop the others."""
-        if len(deliveries) > 1:
-            for delivery in deliveries:
-                await self._claim([delivery])
-            return
-        entry = deliveries[0].entry
-        await self._set_aside(entry.service, entry.entry_id, str(error))
-        self._shift.held.remove(deliveries[0])
-        self._shift.seats.give()
-
-    async def _set_aside(self, service: str, entry_id: str, reason: str) -> None:
-        self._log.error("entry_set_aside", service=service, entry_id=entry_id, reason=reason)
-        wire = self._shift.wire
-        await self._patience.insist(
-            lambda: wire.quarantine(self._at, service, entry_id, reason), self._shift.stop
-        )
+        for delivery in deliveries[:seats]:
+            self._start(delivery)

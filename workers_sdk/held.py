@@ -15,12 +15,16 @@ class Delivery:
     """One stream entry that was given to this worker.
 
     Attributes:
+        claimed: the task is `processing` under our name.
+        ended: its handler ended.
         key: what no other delivery has.
     """
 
     at: Partition
     entry: TaskEntry
     cancelled: CancelToken = field(default_factory=CancelToken)
+    claimed: bool = False
+    ended: bool = False
     key: tuple[int, str, str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from typing import Final
 
+from .claims import Claims
 from .context import ProgressSink
 from .held import Delivery
 from .protocol.link import Refused, Unavailable
@@ -42,22 +43,23 @@ class Progress:
         with self._lock:
             self._newest.pop(delivery, None)
 
-    async def run(self) -> None:
+    async def run(self, claims: Claims) -> None:
         """Report until closed."""
         while not self._closed.is_set():
             await first_of(self._some.wait(), self._closed.wait())
             self._some.clear()
-            await self.flush()
+            await self.flush(claims)
             await first_of(self._shift.seams.clock.sleep(INTERVAL_S), self._closed.wait())
 
     def close(self) -> None:
         """Nothing runs any more."""
         self._closed.set()
 
-    async def flush(self) -> None:
-        """Report what is new, one call per partition."""
+    async def flush(self, claims: Claims) -> None:
+        """Report what is new, one call per partition. What is not claimed yet is claimed first: only then it counts."""
         with self._lock:
             newest, self._newest = self._newest, {}
+        await claims.claim(newest)
         for at in {delivery.at for delivery in newest}:
             reports = [(delivery, *said) for delivery, said in newest.items() if delivery.at == at]
             try:

@@ -1,10 +1,11 @@
-"""Runs claimed deliveries, each in one asyncio task: context, attempt, outcome to the finisher."""
+"""Runs deliveries, each in one asyncio task: context, attempt, outcome to the finisher."""
 
 import asyncio
 
 import structlog
 
 from .attempt import attempt
+from .claims import Claims
 from .context import Context, Reference
 from .finisher import Finisher
 from .handlers import Handler, Handlers
@@ -22,6 +23,7 @@ class Runner:
     """Runs what `start` gives it.
 
     Attributes:
+        claims: told of what begins.
         bug: gets the exception when one of the attempts has a bug; a handler's exception is an outcome, not a bug.
     """
 
@@ -41,6 +43,7 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._patience = Patience(shift.seams, "runner")
         self.bug: asyncio.Future[None] = self._loop.create_future()
+        self.claims = Claims(shift, self.lose)
         self.pools = Pools(shift.seats.free)
         self._tasks: dict[Delivery, asyncio.Task[None]] = {}
         self._log = structlog.get_logger("workers_sdk")
@@ -53,9 +56,11 @@ class Runner:
     def start(self, delivery: Delivery) -> None:
         """Begin. The seat of the delivery is given back when its handler has really ended."""
         self._tasks[delivery] = self._loop.create_task(self._work(delivery))
+        self.claims.add(delivery)
 
     def lose(self, delivery: Delivery) -> None:
-        """The lease is lost: end a handler on the loop; one in a thread reads its token, and keeps its seat till then."""
+        """It is not ours: end a handler on the loop; one in a thread reads its token, and keeps its seat till then."""
+        delivery.cancelled.set()
         self._shift.held.remove(delivery)
         if task := self._tasks.get(delivery):
             self._log.warning("lease_lost", task_id=delivery.entry.task_id, attempt=delivery.entry.attempt)
@@ -78,6 +83,7 @@ class Runner:
                 self.bug.set_exception(error)
         finally:
             del self._tasks[delivery]
+            delivery.ended = True
             self._progress.forget(delivery)
             self._shift.seats.give()
         if delivery.cancelled.is_set():

@@ -101,7 +101,8 @@ class Session:
         watching = group.create_task(_raise_from(runner.bug), name="bugs")
         group.create_task(self._keep_leases(runner, done), name="lease-keeper")
         finisher = group.create_task(self._finisher.run(), name="finisher")
-        group.create_task(self._progress.run(), name="progress")
+        group.create_task(runner.claims.run(), name="claims")
+        group.create_task(self._progress.run(runner.claims), name="progress")
         fetching = [group.create_task(fetcher.run(), name="fetcher") for fetcher in fetchers]
         self._log.info("worker_started", services=self._options.services, tasks=self._handlers.names())
         await self._shift.stop.wait()
@@ -113,6 +114,7 @@ class Session:
         await self._report_the_rest(finisher)
         await self._hand_back_the_rest()
         self._progress.close()
+        runner.claims.close()
         watching.cancel()
         done.set()
         await self._leave()

@@ -47,6 +47,13 @@ class Shift:
         if answers is None:
             patience.log.error("not_handed_back", deliveries=len(deliveries))
 
+    async def set_aside(
+        self, at: Partition, service: str, entry_id: str, reason: str, patience: Patience
+    ) -> None:
+        """Remove an entry that cannot be used; facts about it are kept."""
+        patience.log.error("entry_set_aside", service=service, entry_id=entry_id, reason=reason)
+        await patience.insist(lambda: self.wire.quarantine(at, service, entry_id, reason), self.stop)
+
 
 def batches(items: Sequence[T], at: Callable[[T], Partition], size: int) -> Iterator[list[T]]:
     """Split items by partition, and each part into lists of at most `size`."""

@@ -39,6 +39,8 @@ class Wire:
         for delivery, outcome in finished:
             entry = delivery.entry
             report = outcome.report(entry.task_id, entry.token)
+            if not delivery.claimed:
+                report += ("worker", self.consumer)
             items += (entry.service, entry.entry_id, len(report))
             reports += report
         values = {"events": at.task_events, "prefix": at.prefix, "group": GROUP_WORKERS, "items": len(finished)}

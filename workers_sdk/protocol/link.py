@@ -54,7 +54,7 @@ class RedisLink:
         url: `redis://`, `rediss://` or `unix://`; of any one node of a cluster.
         block_ms: longest `BLOCK` that will be asked; a link for blocking reads has connections of its own, because
             a reader that waits keeps its connection busy.
-        connections: with `block_ms`, how many commands may block at once (on each node).
+        connections: with `block_ms`, how many commands may block at once.
         name: shown by `CLIENT LIST`.
 
     Raises:

@@ -45,9 +45,26 @@ async def test_an_async_handler_does_a_task_and_leaves_nothing_in_the_queue(desk
     task = await desk.task(task_id)
     assert event.token == task["token"]
     assert event.acked
-    assert task["status"] == "processing"
-    assert task["started_at"].endswith("Z")
+    assert event.fields["worker"].startswith(worker.options.name)
     assert await desk.left() == (0, 0, 0)
+
+
+async def test_a_task_that_takes_a_moment_is_processing_under_the_name_of_its_worker(desk: Desk) -> None:
+    worker = desk.worker()
+    go_on = asyncio.Event()
+
+    @worker.task("CreateText")
+    async def create_text() -> None:
+        await go_on.wait()
+
+    task_id = await desk.put("CreateText")
+    async with worker.running():
+        task = await desk.processing(task_id)
+        go_on.set()
+        event = await desk.end()
+    assert task["worker"].startswith(worker.options.name)
+    assert task["started_at"].endswith("Z")
+    assert "worker" not in event.fields
 
 
 async def test_a_plain_function_runs_in_a_thread(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.wait import wait_until
 from workers_sdk.held import Delivery, Held
+from workers_sdk.claims import Claims
 from workers_sdk.progress import INTERVAL_S, Progress
 from workers_sdk.protocol.keys import Partitions
 from workers_sdk.protocol.link import Link, Refused, Unavailable
@@ -64,10 +65,12 @@ async def test_insisting_gives_up_when_told_to() -> None:
 async def test_of_much_progress_the_newest_is_reported_now_and_then() -> None:
     clock = FakeClock()
     link = ListeningLink(clock)
-    progress = Progress(shift(clock, link))
+    working = shift(clock, link)
+    progress, claims = Progress(working), Claims(working, lambda _: None)
     one, other = delivery(), delivery()
+    one.claimed = other.claimed = True
     say, say_other = progress.sink(one), progress.sink(other)
-    running = asyncio.create_task(progress.run())
+    running = asyncio.create_task(progress.run(claims))
     for percent in range(10):
         say(percent, f"at {percent}")
     say_other(1, "ended")
