@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 from .held import Delivery
-from .protocol import loops
 from .protocol.keys import Partition
 from .protocol.link import Link, Refused, Unavailable
 from .protocol.scripts import Scripts
@@ -83,7 +82,7 @@ async def on_own_thread(main: Main, stop: asyncio.Event) -> None:
         await main(inner_stop)
 
     with ThreadPoolExecutor(1, thread_name_prefix="leases") as pool:
-        ended = asyncio.get_running_loop().run_in_executor(pool, loops.run, body())
+        ended = asyncio.get_running_loop().run_in_executor(pool, asyncio.run, body())
         try:
             await first_of(asyncio.wait([ended]), stop.wait())
         finally:

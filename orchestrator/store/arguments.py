@@ -54,9 +54,15 @@ def encoded(tasks: Sequence[NewTask], chunk: int) -> list[str | bytes]:
 
 def _task_arguments(task: NewTask) -> list[str]:
     """A task as materialize.lua takes it: id, service, queue, consumers, then the fields that travel to the worker."""
-    flat = [task.id, task.service, str(task.queue), dumps(task.consumers).decode(), "name", task.name]
-    flat += [part for pair in template_texts(task.fields).items() for part in pair]
+    flat = [task.id, task.service, str(task.queue), _id_list(task.consumers), "name", task.name]
+    for pair in template_texts(task.fields).items():
+        flat += pair
     return flat
+
+
+def _id_list(ids: Sequence[str]) -> str:
+    """JSON list of ids, which need no escaping."""
+    return '["' + '","'.join(ids) + '"]' if ids else "[]"
 
 
 def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str | int]:

@@ -7,6 +7,7 @@ The entry of a `queue:<service>` stream is the task as the seed prints it (`id`,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -138,13 +139,27 @@ def template_texts(values: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         ValueError: a name is reserved or not a word. TypeError: a value is not JSON.
     """
-    if bad := [name for name in values if name in RESERVED_FIELDS or not name.isidentifier()]:
+    _check_names(tuple(values))
+    texts: dict[str, str] = {}
+    typed = []
+    for name, value in values.items():
+        if name == "params":
+            texts[name] = dumps(value).decode()
+        elif isinstance(value, str):
+            texts[name] = value
+        else:
+            texts[name] = dumps(value).decode()
+            typed.append(name)
+    if typed:
+        texts["json_fields"] = " ".join(typed)
+    return texts
+
+
+@lru_cache(maxsize=1_024)
+def _check_names(names: tuple[str, ...]) -> None:
+    """The tasks of a template have the same few sets of names."""
+    if bad := [name for name in names if name in RESERVED_FIELDS or not name.isidentifier()]:
         raise ValueError(f"not usable as template fields: {', '.join(sorted(bad))}")
-    typed = {
-        name: dumps(v).decode() for name, v in values.items() if name == "params" or not isinstance(v, str)
-    }
-    named = " ".join(name for name in typed if name != "params")
-    return {**values, **typed, **({"json_fields": named} if named else {})}
 
 
 class EventKind(StrEnum):
