@@ -1,4 +1,4 @@
-"""Claims what runs, a moment after it began (docs/decisions/0008).
+"""Claims what runs, a moment after it began (docs/decisions/0009).
 
 An entry is only in its queue while its token is the current one, so a handler may start as soon as it is delivered. The
 claim makes the task `processing` and visible under this worker's name. Most short handlers have ended before; then the

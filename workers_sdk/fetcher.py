@@ -36,9 +36,7 @@ class Fetcher:
         self._start = start
         self._streams = {at.queue(service): service for service in shift.services}
         self._patience = Patience(shift.seams, f"fetcher-{at.index}")
-        self._ready = False
         self._missed = False
-        self._client_id = 0
 
     async def run(self) -> None:
         """Fetch until the shift stops."""
@@ -51,17 +49,15 @@ class Fetcher:
     async def wake(self) -> None:
         """End a read that waits. Where Redis does not let us, it ends by itself."""
         with contextlib.suppress(Unavailable, Refused):
-            await self._shift.wire.link.execute("CLIENT", "UNBLOCK", self._client_id)
+            await self._reading.unblock()
 
     async def step(self) -> None:
         """Wait for entries and start them, or hand back what there is no seat for. Waits out an outage."""
         try:
             reply = await self._read()
         except Refused as error:
-            self._ready = False
             await self._make_groups_or_wait(error)
         except Unavailable as error:
-            self._ready = False
             self._missed = True
             await self._patience.failed(error)
         else:
@@ -69,9 +65,6 @@ class Fetcher:
             await self._admit(await self._decode(reply))
 
     async def _read(self) -> list[Any]:
-        if not self._ready:
-            self._client_id = await self._reading.execute("CLIENT", "ID")
-            self._ready = True
         wire = self._shift.wire
         if self._missed:
             # A reply that was lost on its way left entries pending for us that we never saw.

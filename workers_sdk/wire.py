@@ -43,7 +43,8 @@ class Wire:
                 report += ("worker", self.consumer)
             items += (entry.service, entry.entry_id, len(report))
             reports += report
-        values = {"events": at.task_events, "prefix": at.prefix, "group": GROUP_WORKERS, "items": len(finished)}
+        values: dict[str, Argument] = {"events": at.task_events, "prefix": at.prefix, "group": GROUP_WORKERS}
+        values["items"] = len(finished)
         answers = await self._scripts.call(self.link, "finish", values, items + reports)
         return [answer == b"OK" for answer in answers]
 
@@ -51,12 +52,12 @@ class Wire:
         """Read queues as this worker: `[[stream, [[entry id, fields and values], ...]], ...]`."""
         names = list(streams)
         group = ("GROUP", GROUP_WORKERS, self.consumer)
-        reply = await link.execute(
-            "XREADGROUP", *group, *options, "STREAMS", *names, *[after] * len(names)
-        )
+        reply = await link.execute("XREADGROUP", *group, *options, "STREAMS", *names, *[after] * len(names))
         return reply or []
 
-    async def references(self, at: Partition, task_ids: Sequence[str], scenario_id: str) -> dict[str, Reference]:
+    async def references(
+        self, at: Partition, task_ids: Sequence[str], scenario_id: str
+    ) -> dict[str, Reference]:
         """Tasks that a task refers to; those of other scenarios are left out."""
         names = ("scenario_id", "name", "status", "result_ref", "result")
         replies = await self.link.execute_many([("HMGET", at.task(task_id), *names) for task_id in task_ids])

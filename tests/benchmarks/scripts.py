@@ -74,9 +74,6 @@ async def drive(url: str, workload: str, variables: dict[str, Any], scenarios: i
             for stream, entries in reply
             for entry_id, flat in entries
         ]
-        if deliveries:
-            await wire.claim(at, deliveries)
-        await note("claim")
         finished = [(delivery, succeeded(None)) for delivery in deliveries[:BATCH]]
         while await link.execute("XLEN", at.task_events):
             await advancer.step()
@@ -111,12 +108,13 @@ def main() -> None:
     parser.add_argument("--scenarios", type=int, default=100)
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(
-        Path(folder), program=find_server(arguments.server), settings={"appendonly": "no"}
-    ) as server:
-        result = asyncio.run(
-            drive(server.url, arguments.workload, arguments.variables, arguments.scenarios)
-        )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedServer(
+            Path(folder), program=find_server(arguments.server), settings={"appendonly": "no"}
+        ) as server,
+    ):
+        result = asyncio.run(drive(server.url, arguments.workload, arguments.variables, arguments.scenarios))
     print(json.dumps(result, indent=1))
 
 

@@ -1,14 +1,14 @@
 """The event loop of our processes: that of uvloop when it is installed, whose reads and writes cost less."""
 
 import asyncio
+import contextlib
 import gc
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-try:
+new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+with contextlib.suppress(ImportError):
     from uvloop import new_event_loop
-except ImportError:
-    from asyncio import new_event_loop
 
 T = TypeVar("T")
 

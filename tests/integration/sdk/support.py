@@ -9,7 +9,7 @@ from tests.support.wait import wait_until
 from workers_sdk import Worker
 from workers_sdk.protocol.keys import GROUP_WORKERS, META, Partition, Partitions, scenario_id_from, short_uuid
 from workers_sdk.protocol.link import Argument, Command, Link, RedisLink, Unavailable
-from workers_sdk.protocol.messages import EventKind, TaskEvent, loads, template_texts, split_reports
+from workers_sdk.protocol.messages import EventKind, TaskEvent, loads, split_reports, template_texts
 from workers_sdk.seams import Seams
 
 LEASE_MS: Final = 900
@@ -146,6 +146,9 @@ class _FaultyLink:
 
     async def execute_many(self, commands: Sequence[Command]) -> list[Any]:
         return await self._link.execute_many(commands)
+
+    async def unblock(self) -> None:
+        await self._link.unblock()
 
     async def close(self) -> None:
         await self._link.close()

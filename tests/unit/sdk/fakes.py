@@ -59,6 +59,9 @@ class ListeningLink:
         """See `Link`."""
         return [await self.execute(*command) for command in commands]
 
+    async def unblock(self) -> None:
+        """See `Link`."""
+
     async def close(self) -> None:
         """See `Link`."""
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tests.support.wait import wait_until
-from workers_sdk.held import Delivery, Held
 from workers_sdk.claims import Claims
+from workers_sdk.held import Delivery, Held
 from workers_sdk.progress import INTERVAL_S, Progress
 from workers_sdk.protocol.keys import Partitions
 from workers_sdk.protocol.link import Link, Refused, Unavailable
@@ -29,7 +29,7 @@ def shift(clock: FakeClock, link: Link) -> Shift:
 
 def delivery() -> Delivery:
     """A delivery."""
-    return Delivery(AT, entry(), ())
+    return Delivery(AT, entry())
 
 
 async def test_patience_waits_longer_each_time_and_starts_anew_after_a_success() -> None:
