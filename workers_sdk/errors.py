@@ -7,15 +7,21 @@ class Fail(Exception):
     Args:
         message: why, at most 2,000 characters; longer text is cut.
         code: recorded as `type` of the task's error.
+        retry: False: trying again would change nothing, whatever the task's policy says.
+        retry_after_s: when the policy allows another attempt, it begins after so many seconds.
     """
 
-    def __init__(self, message: str, *, code: str = "failed") -> None:
+    def __init__(
+        self, message: str, *, code: str = "failed", retry: bool = True, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message, code)
         self.message = message
         self.code = code
+        self.retry = retry
+        self.retry_after_s = retry_after_s
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _fail, (self.message, self.code)
+        return _fail, (self.message, self.code, self.retry, self.retry_after_s)
 
     def __str__(self) -> str:
         return self.message
@@ -25,5 +31,5 @@ class Cancelled(Exception):
     """The work is not wanted any more (`CancelToken.raise_if_set`). Whatever the handler returns now is dropped."""
 
 
-def _fail(message: str, code: str) -> Fail:
-    return Fail(message, code=code)
+def _fail(message: str, code: str, retry: bool, retry_after_s: float | None) -> Fail:
+    return Fail(message, code=code, retry=retry, retry_after_s=retry_after_s)

@@ -65,14 +65,20 @@ def succeeded(value: Any) -> Outcome:
 def failed(error: BaseException) -> Outcome:
     """Outcome of a handler that raised."""
     if isinstance(error, Fail):
-        return failed_as(error.code, error.message)
+        return failed_as(error.code, error.message, retry=error.retry, retry_after_s=error.retry_after_s)
     lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
-    return failed_as(type(error).__name__, _text_of(error), "\n".join(lines))
+    return failed_as(type(error).__name__, _text_of(error), "\n".join(lines), retry=True)
 
 
-def failed_as(code: str, message: str, trace: str = "") -> Outcome:
-    """A failure: `code` for programs, `message` for people, and where it happened."""
-    error = {"type": _clean(code), "message": _clean(message)}
+def failed_as(
+    code: str, message: str, trace: str = "", *, retry: bool = False, retry_after_s: float | None = None
+) -> Outcome:
+    """A failure: `code` for programs, `message` for people, where it happened, and whether another attempt makes sense."""
+    error: dict[str, Any] = {"type": _clean(code), "message": _clean(message)}
+    if not retry:
+        error["retry"] = False
+    elif retry_after_s is not None:
+        error["retry_after_ms"] = max(0, round(1000 * retry_after_s))
     if trace:
         error["traceback"] = _clean(trace[-MAX_ERROR_CHARS:])
     return Outcome(EventKind.FAILED, {"error": orjson.dumps(error).decode()})

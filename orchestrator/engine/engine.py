@@ -1,4 +1,4 @@
-"""One orchestrator replica: the three duties, for every partition. Replicas are equal and need not know each other."""
+"""One orchestrator replica: the duties, for every partition. Replicas are equal and need not know each other."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from .advancer import Advancer
 from .loop import Duty, Seams, keep_going
 from .materializer import Materializer
 from .sweeper import Sweeper
+from .timekeeper import Timekeeper
 
 
 class Engine:
@@ -50,6 +51,7 @@ class Engine:
             Materializer(self._store, self._seams, at, self.name),
             Advancer(self._store, self._seams, at, self.name),
             Sweeper(self._store, self._seams, at, stop),
+            Timekeeper(self._store, self._seams, at, stop),
         ]
 
     async def _leave(self) -> None:

@@ -33,6 +33,25 @@ class Seams:
     randomness: Randomness = field(default_factory=SystemRandomness)
 
 
+class Answering:
+    """How long Redis has answered. After an outage every lease looks as if it had run out."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+
+    def for_s(self) -> float:
+        """Seconds since the first answer after the last `stopped`."""
+        now = self._clock.monotonic()
+        if self._since is None:
+            self._since = now
+        return now - self._since
+
+    def stopped(self) -> None:
+        """It did not answer."""
+        self._since = None
+
+
 async def keep_going(duty: Duty, seams: Seams, stop: asyncio.Event) -> None:
     """Run a duty until `stop`. A step that is under way is never cut short: its replies would be lost.
 

@@ -76,7 +76,9 @@ class Materializer:
             # Where another replica stopped, or at the end.
             offset = written.written + -written.written % inbox.chunk
             done = not written.reason and written.written == written.total
-            reason = written.reason or ("" if done or offset // inbox.chunk < len(inbox.chunks) else "TOO_FEW")
+            reason = written.reason or (
+                "" if done or offset // inbox.chunk < len(inbox.chunks) else "TOO_FEW"
+            )
             if why := _REJECTED.get(reason):
                 await self._reject(inbox, reason.lower(), why)
             if reason:

@@ -1,4 +1,4 @@
-"""Looks for what nobody will report: lost workers, leases that ran out, retention that ended, consumers that died."""
+"""Looks for what nobody will report: lost workers, and consumers that died."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,7 +10,7 @@ from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, Partition
 from workers_sdk.protocol.link import Refused, Unavailable
 
-from .loop import Seams, pause
+from .loop import Answering, Seams, pause
 
 LONGEST_INTERVAL_S: Final = 5.0
 CONSUMER_GONE_MS: Final = 3_600_000
@@ -30,7 +30,7 @@ class Sweeper:
         self._at = at
         self._stop = stop
         self._interval_s = min(LONGEST_INTERVAL_S, store.policy.lease_ms / 3000)
-        self._answering_since: float | None = None
+        self._answering = Answering(seams.clock)
         self._log = structlog.get_logger().bind(duty=self.name)
 
     async def step(self) -> None:
@@ -38,7 +38,7 @@ class Sweeper:
         try:
             await self._sweep_all()
         except Unavailable:
-            self._answering_since = None
+            self._answering.stopped()
             raise
         # Jitter keeps replicas that started together from sweeping together.
         await pause(
@@ -47,8 +47,7 @@ class Sweeper:
 
     async def _sweep_all(self) -> None:
         await self._store.agree(sets_lease=True)
-        workers_could_renew = self._workers_could_renew()
-        await self._fire_due(leases=workers_could_renew)
+        workers_could_renew = self._answering.for_s() >= self._store.policy.lease_ms / 1000
         for service in await self._store.services(self._at):
             if workers_could_renew:
                 await self._unless_refused(self._sweep(service), service=service)
@@ -58,13 +57,6 @@ class Sweeper:
         for stream in (self._at.scenarios, self._at.task_events):
             await self._unless_refused(self._remove_dead(stream, GROUP_ORCHESTRATOR), stream=stream)
 
-    def _workers_could_renew(self) -> bool:
-        """Redis has answered for a whole lease. After an outage every lease looks as if it had run out."""
-        now = self._seams.clock.monotonic()
-        if self._answering_since is None:
-            self._answering_since = now
-        return now - self._answering_since >= self._store.policy.lease_ms / 1000
-
     async def _unless_refused(self, work: Awaitable[None], **what: str) -> None:
         """One key of a wrong type, or one missing group, must not keep the rest from being looked after."""
         try:
@@ -72,37 +64,6 @@ class Sweeper:
         except Refused as error:
             if error.code not in EXPECTED:
                 self._log.error("not_swept", error=str(error), **what)
-
-    async def _fire_due(self, *, leases: bool) -> None:
-        """Each timer once a step: one that stays (not for us, or refused) must not hide those behind it."""
-        left = 0
-        while due := await self._store.due(self._at, left):
-            for kind, subject in due:
-                left += not await self._fire(kind, subject, leases=leases)
-            if self._stop.is_set() or len(due) < self._store.policy.chunk:
-                return
-
-    async def _fire(self, kind: str, subject: str, *, leases: bool) -> bool:
-        """Whether the timer is gone."""
-        try:
-            if kind == "purge":
-                return await self._purge(subject)
-            return kind == "lease" and leases and await self._expire(subject)
-        except Refused as error:
-            self._log.error("timer_refused", kind=kind, subject=subject, error=str(error))
-            return False
-
-    async def _expire(self, task_id: str) -> bool:
-        outcome = await self._store.expire(self._at, task_id)
-        self._log.warning("http_lease_expired", task_id=task_id, outcome=outcome)
-        return outcome != "NOT_DUE"
-
-    async def _purge(self, scenario_id: str) -> bool:
-        while (outcome := await self._store.purge(self._at, scenario_id)) == "MORE":
-            continue
-        if outcome == "DONE":
-            self._log.info("scenario_purged", scenario_id=scenario_id)
-        return outcome == "DONE"
 
     async def _sweep(self, service: str) -> None:
         while swept := await self._store.sweep(self._at, service):

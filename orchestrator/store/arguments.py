@@ -1,15 +1,19 @@
 """Records as the scripts take them: flat lists of text."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from workers_sdk.protocol.messages import TaskEvent, dumps, template_texts
+from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps, loads, template_texts
 
 from .records import NewScenario, NewTask
 
 MAX_SCENARIO_BYTES: Final = 32 * 1024 * 1024
 """Encoded tasks of one submission. It is one stream entry, and Redis answers nobody while it takes it in."""
+
+
+MAX_DELAY_MS: Final = 31 * 24 * 3_600_000
+"""Longest wait for a next attempt that a handler may ask for."""
 
 
 class ScenarioTooLarge(ValueError):
@@ -53,8 +57,10 @@ def encoded(tasks: Sequence[NewTask], chunk: int) -> list[str | bytes]:
 
 
 def _task_arguments(task: NewTask) -> list[str]:
-    """A task as materialize.lua takes it: id, service, queue, consumers, then the fields that travel to the worker."""
-    flat = [task.id, task.service, str(task.queue), _id_list(task.consumers), "name", task.name]
+    """A task as materialize.lua takes it: id, service, queue, consumers, policy, then the fields that travel to the
+    worker."""
+    policy = dumps(task.policy).decode() if task.policy else ""
+    flat = [task.id, task.service, str(task.queue), _id_list(task.consumers), policy, "name", task.name]
     for pair in template_texts(task.fields).items():
         flat += pair
     return flat
@@ -70,7 +76,30 @@ def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str 
     flat: list[str | int] = []
     for event in events:
         way = "http" if by_http else "acked" if event.acked else "stream"
-        flat += (event.task_id, event.kind, event.token, way, event.cursor, 2 * len(event.fields))
-        for pair in event.fields.items():
+        fields = failure_fields(event.fields) if event.kind is EventKind.FAILED else event.fields
+        flat += (event.task_id, event.kind, event.token, way, event.cursor, 2 * len(fields))
+        for pair in fields.items():
             flat += pair
     return flat
+
+
+def failure_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """Fields of a failure with what the policy of its task asks for: the error's type, and what the handler said of a
+    next attempt. Text that is no JSON object becomes the message of one."""
+    error = _object(fields.get("error", ""))
+    after_ms = error.get("retry_after_ms")
+    hint = "never" if error.get("retry") is False else str(after_ms) if _is_delay(after_ms) else ""
+    return {**fields, "error": dumps(error).decode(), "error_type": str(error["type"])[:200], "retry": hint}
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = loads(text)
+    except ValueError:
+        value = text
+    found = value if isinstance(value, dict) else {"message": str(value)}
+    return {"type": "failed", "message": "", **found}
+
+
+def _is_delay(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_DELAY_MS

@@ -38,3 +38,11 @@ class Materialized:
     written: int
     total: int
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Timers that are due, as (kind, id), and the milliseconds until the next one will be."""
+
+    timers: list[tuple[str, str]]
+    next_ms: int

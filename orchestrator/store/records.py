@@ -64,6 +64,37 @@ class ScenarioPage:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Whether and when a failed attempt is followed by another. Lost workers count apart.
+
+    Attributes:
+        max_attempts: at most so many failed attempts.
+        delay_ms, factor, max_delay_ms: attempt n waits up to `delay_ms * factor ** (n - 1)`, never longer than the last.
+        jitter: anywhere below that bound, or exactly as long.
+        only: error types that are tried again; None: all but `never`.
+    """
+
+    max_attempts: int
+    delay_ms: int = 1_000
+    factor: float = 2.0
+    max_delay_ms: int = 600_000
+    jitter: bool = True
+    only: list[str] | None = None
+    never: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that failed or was lost. Times are ISO 8601 text."""
+
+    attempt: int
+    worker: str
+    started_at: str
+    finished_at: str
+    error: Json
+
+
+@dataclass(frozen=True, slots=True)
 class NewTask:
     """A task to be created. `fields` holds template fields only; `queue` is the real in-degree."""
 
@@ -73,6 +104,7 @@ class NewTask:
     queue: int
     consumers: list[str]
     fields: dict[str, Json]
+    policy: RetryPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

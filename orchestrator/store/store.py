@@ -11,15 +11,16 @@ from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, META, Partition, Partitions
 from workers_sdk.protocol.link import Link, Unavailable
-from workers_sdk.protocol.messages import Status, TaskEvent, dumps
+from workers_sdk.protocol.messages import Status, TaskEvent, dumps, loads
 from workers_sdk.protocol.scripts import LUA, Scripts
 from workers_sdk.protocol.seams import Randomness, SystemRandomness
 
-from .arguments import encoded, report_arguments, hashed, scenario_fields
+from .arguments import encoded, hashed, report_arguments, scenario_fields
 from .listing import list_scenarios
-from .outcomes import Advanced, IdempotencyConflict, Materialized, Outcome
+from .outcomes import Advanced, Due, IdempotencyConflict, Materialized, Outcome
 from .reading import scenario_record, task_record
 from .records import (
+    Attempt,
     Idempotency,
     NewScenario,
     ScenarioPage,
@@ -190,7 +191,12 @@ class Store:
         )
 
     async def advance(
-        self, at: Partition, events: Sequence[TaskEvent], entries: Sequence[str] = (), *, by_http: bool = False
+        self,
+        at: Partition,
+        events: Sequence[TaskEvent],
+        entries: Sequence[str] = (),
+        *,
+        by_http: bool = False,
     ) -> Advanced:
         """Apply reports, at most 500, and remove the entries of `task-events` that brought them."""
         outcomes, finished = await self._call(
@@ -205,6 +211,7 @@ class Store:
                 "budget": max(self.policy.chunk, len(events)),
                 "retention_ms": self.policy.retention_ms,
                 "lease_ms": self.policy.http_lease_ms,
+                "chance": int(self._randomness.uniform(0, 999_999)),
                 "entries": " ".join(entries),
             },
             report_arguments(events, by_http=by_http),
@@ -239,11 +246,12 @@ class Store:
         )
         return [(word.decode(), task_id.decode(errors="replace")) for word, task_id in answer]
 
-    async def due(self, at: Partition, offset: int = 0) -> list[tuple[str, str]]:
-        """What is due now, one chunk after the first `offset`: (`lease` or `purge`, id) each."""
-        members = await self._call("due", {"timers": at.timers, "offset": offset, "limit": self.policy.chunk})
+    async def due(self, at: Partition, offset: int = 0) -> Due:
+        """What is due now, one chunk after the first `offset`."""
+        values = {"timers": at.timers, "offset": offset, "limit": self.policy.chunk}
+        members, next_ms = await self._call("due", values)
         pairs = (member.decode(errors="replace").partition(":") for member in members)
-        return [(kind, subject) for kind, _, subject in pairs]
+        return Due([(kind, subject) for kind, _, subject in pairs], next_ms)
 
     async def expire(self, at: Partition, task_id: str) -> str:
         """End the lease of a task worked on over HTTP: a word of `expire.lua`."""
@@ -252,6 +260,11 @@ class Store:
             "expire", {**values, "max_lost": self.policy.max_lost, "nonce": self._randomness.nonce()}
         )
         return str(answer.decode())
+
+    async def wake(self, at: Partition, task_id: str) -> str:
+        """Hand out the next attempt of a task whose delay is over: a word of `wake.lua`."""
+        values = {"timers": at.timers, "prefix": at.prefix, "task_id": task_id}
+        return str((await self._call("wake", {**values, "nonce": self._randomness.nonce()})).decode())
 
     async def purge(self, at: Partition, scenario_id: str) -> str:
         """Remove a chunk of a scenario whose retention ended: a word of `purge.lua`."""
@@ -300,6 +313,11 @@ class Store:
     async def task(self, task_id: str) -> TaskRecord | None:
         """One task. The id must satisfy `is_id`."""
         return (await self.tasks([task_id]))[0]
+
+    async def attempts(self, task_id: str) -> list[Attempt]:
+        """Attempts of a task that failed or were lost, the last 20, oldest first."""
+        key = self.partitions.of(task_id).attempts(task_id)
+        return [Attempt(**loads(one)) for one in await self.link.execute("LRANGE", key, 0, -1)]
 
     async def scenarios(
         self,

@@ -9,9 +9,9 @@ from workers_sdk.protocol.messages import Status
 
 # What an installation has for as long as it lives. Streams among them hold work in flight only.
 _PERMANENT = re.compile(
-    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|feed|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$"
+    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|feed|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^test:"
 )
-_OWNED = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|task):(?P<id>[0-9a-z]{16})$")
+_OWNED = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|task|attempts):(?P<id>[0-9a-z]{16})$")
 
 
 async def leaked_keys(link: Link) -> list[str]:
@@ -63,5 +63,5 @@ async def _scenario_of(link: Link, name: str) -> tuple[str, str] | None:
         return None
     if owned["kind"] == "scenario":
         return owned["prefix"], owned["id"]
-    scenario_id = await link.execute("HGET", name, "scenario_id")
+    scenario_id = await link.execute("HGET", f"{owned['prefix']}task:{owned['id']}", "scenario_id")
     return owned["prefix"], scenario_id.decode() if scenario_id else ""

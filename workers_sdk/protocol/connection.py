@@ -1,6 +1,6 @@
 """One connection to Redis: requests in one write each, replies matched in order, lost as a whole.
 
-redis-py costs 28 to 120 us of Python for each command and this 2 to 35 (docs/decisions/0007).
+redis-py costs 28 to 120 us of Python for each command and this 2 to 35 (docs/decisions/0008).
 """
 
 import asyncio
@@ -145,15 +145,20 @@ class Connection(asyncio.Protocol):
         except IndexError:
             self.drop(f"Redis said what it was not asked: {self._replies[0]!r:.100}")
 
+    def eof_received(self) -> None:
+        """See `asyncio.Protocol`."""
+        self.drop("the connection was lost: closed by Redis")
+
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self.drop(f"the connection was lost: {exc or 'closed by Redis'}")
+        self.drop(f"the connection was lost: {exc or 'closed'}")
         if not self._gone.done():
             self._gone.set_result(None)
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`."""
-        self._writable.clear()
+        if not self.lost:
+            self._writable.clear()
 
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`."""

@@ -111,6 +111,10 @@ class Partition:
         """Hash of one task."""
         return f"{self.prefix}task:{task_id}"
 
+    def attempts(self, task_id: str) -> str:
+        """List of the attempts of a task that did not succeed."""
+        return f"{self.prefix}attempts:{task_id}"
+
     def queue(self, service: str) -> str:
         """Stream of the ready tasks of a service."""
         return f"{self.prefix}queue:{service}"

@@ -1,7 +1,7 @@
 """The one seam to Redis: commands in, raw replies out.
 
 Everything that talks to Redis takes a `Link`. `RedisLink` is a thin client of our own on hiredis
-(docs/decisions/0007); a simulation or a test may stand in its place. Replies are raw RESP2 (bytes, int, list, None):
+(docs/decisions/0008); a simulation or a test may stand in its place. Replies are raw RESP2 (bytes, int, list, None):
 nothing is decoded for a whole batch, so one bad byte cannot poison its neighbours.
 """
 

@@ -39,7 +39,7 @@ ENGINE_FIELDS: Final = frozenset(
     (
         "id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref",
         "result", "error", "attempt", "token", "entry", "worker", "started_at", "finished_at", "released",
-        "progress", "message", "lost",
+        "progress", "message", "lost", "policy", "error_type",
     )
 )  # fmt: skip
 

@@ -14,6 +14,9 @@ CONNECT_S: Final = 5.0
 COMMAND_S: Final = 5.0
 """How long a command may take, beyond the time that it is asked to block."""
 
+_FORBIDDEN: Final = ("NOPERM", "ERR")
+"""What a server or a proxy says that does not let us use a command."""
+
 Argument = str | bytes | int | float
 Command = Sequence[Argument]
 
@@ -133,8 +136,9 @@ class Line:
         if replies and isinstance(replies[-1], int):
             self.client_id = replies[-1]
         for command, reply in zip(commands, replies, strict=True):
-            # Where CLIENT is forbidden there is no name, and reads that block end by themselves.
-            if isinstance(reply, Unavailable) or (isinstance(reply, Refused) and command[0] != "CLIENT"):
+            if command[0] == "CLIENT" and isinstance(reply, Refused) and reply.code in _FORBIDDEN:
+                continue  # then there is no name, and reads that block end by themselves
+            if isinstance(reply, Exception):
                 # A server that does not know AUTH would repeat its arguments.
                 raise Unavailable(f"{command[0]!s}: {str(reply).partition(', with args')[0]}")
 

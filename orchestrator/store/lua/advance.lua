@@ -13,9 +13,11 @@
 --       5 budget        integer  how many dependents may be touched
 --       6 retention_ms  integer  how long a finished scenario is kept, milliseconds
 --       7 lease_ms      integer  lease of a task that is worked on over HTTP, milliseconds
---       8 entries       string   ids of the entries of `task-events` that end with these reports, separated by spaces
---       9 ... reports   per report: task id, kind, token, how it came (acked: its queue entry is gone; stream: it may
---                       stand; http), cursor, number n of strings, n strings (fields and values to set)
+--       8 chance        integer  random, 0..999999: where in its range the delay of a next attempt falls
+--       9 entries       string   ids of the entries of `task-events` that end with these reports, separated by spaces
+--      10 ... reports   per report: task id, kind, token, how it came (acked: its queue entry is gone; stream: it may
+--                       stand; http), cursor, number n of strings, n strings (fields and values to set; of a
+--                       failure also error_type, and retry: never, or milliseconds to wait)
 -- Returns  two lists: per report one of the words, and the ids of the scenarios that ended
 --          APPLIED
 --          DUPLICATE   it says what is known
@@ -27,14 +29,15 @@
 -- Repeat   final reports are DUPLICATE, STALE or FINISHED, others are applied again; nothing changes.
 -- Cost     O(reports + budget)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, holder, dispatch, finish_scenarios
+-- Uses     check, clock, iso, counts, holder, dispatch, attempts, finish_scenarios
 local events, timers = KEYS[1], KEYS[2]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
 local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
 local KINDS = {processing = true, progress = true, success = true, failed = true, release = true}
 local WAYS = {acked = true, stream = true, http = true}
-local tasks, changed, counted, queues = {}, {}, {}, {}
+local chance = whole(ARGV[8], 'chance')
+local tasks, changed, counted, queues, retries = {}, {}, {}, {}, {}
 local answers, entries, releases, unfinished, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
@@ -42,7 +45,7 @@ redis.call('XLEN', events)
 redis.call('ZCARD', timers)
 local at_ms = now_ms()
 local now = iso(at_ms)
-for entry_id in string.gmatch(ARGV[8], '%S+') do entries[#entries + 1] = stream_id(entry_id) end
+for entry_id in string.gmatch(ARGV[9], '%S+') do entries[#entries + 1] = stream_id(entry_id) end
 
 -- A task that a report is about. What only some reports need is read by `detail`.
 local function task_of(id)
@@ -161,6 +164,47 @@ local function start(task)
   if task.started_at == '' then set(task, 'started_at', now) end
 end
 
+-- Value of a name in the strings of a report that stand in ARGV from `first` to `last`.
+local function said(name, first, last)
+  for i = first, last, 2 do
+    if ARGV[i] == name then return ARGV[i + 1] end
+  end
+  return ''
+end
+
+-- A failed attempt that is to be followed by another: the task waits for its timer without a token, so nothing of the old
+-- attempt counts any more.
+local function try_again(task, delay_ms)
+  if task.status == 'processing' then move_count(counts_of(prefix, task.scenario_id), 'processing', 'pending') end
+  task.status, task.token, task.worker = 'pending', '', ''
+  set(task, 'status', 'pending')
+  set(task, 'updated_at', now)
+  for _, name in ipairs({'token', 'entry', 'worker', 'started_at', 'progress', 'message'}) do set(task, name, '') end
+  retries[#retries + 1] = {'retry:' .. task.id, at_ms + delay_ms}
+end
+
+-- The end of an attempt, success or failure.
+local function apply_end(task, kind, way, first, last)
+  if way ~= 'acked' then
+    detail(task)
+    if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+  end
+  if task.worker == 'http' then unleases[#unleases + 1] = task.id end
+  if kind == 'failed' then
+    local delay_ms = next_attempt(task, said('error_type', first, last), said('retry', first, last), chance + #retries * 618033)
+    note_attempt(prefix, task, said('worker', first, last), said('error', first, last))
+    if delay_ms then return try_again(task, delay_ms) end
+    local found = counts_of(prefix, task.scenario_id)
+    if found and found.failed == 0 then
+      found.error = '{"type":"task_failed","message":"a task failed","task_id":"' .. task.id .. '"}'
+    end
+  end
+  for i = first, last, 2 do
+    if ARGV[i] ~= 'retry' then set(task, ARGV[i], ARGV[i + 1]) end
+  end
+  finish(task, kind)
+end
+
 -- `first` and `last`: where the strings of the report stand in ARGV.
 local function apply(task, kind, way, cursor, first, last)
   if kind == 'release' then
@@ -168,24 +212,12 @@ local function apply(task, kind, way, cursor, first, last)
     releases[#releases + 1] = task
     return
   end
+  if FINAL[kind] then return apply_end(task, kind, way, first, last) end
   for i = first, last, 2 do
     if ARGV[i] ~= 'worker' or kind ~= 'progress' then set(task, ARGV[i], ARGV[i + 1]) end
   end
-  if not FINAL[kind] then
-    start(task)
-    keep_lease(task, way)
-    return
-  end
-  local found = counts_of(prefix, task.scenario_id)
-  if kind == 'failed' and found and found.failed == 0 then
-    found.error = '{"type":"task_failed","message":"a task failed","task_id":"' .. task.id .. '"}'
-  end
-  if way ~= 'acked' then
-    detail(task)
-    if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
-  end
-  if task.worker == 'http' then unleases[#unleases + 1] = task.id end
-  finish(task, kind)
+  start(task)
+  keep_lease(task, way)
 end
 
 local function release_one(parent, id)
@@ -221,7 +253,7 @@ local function release_from(task)
   end
 end
 
-local i = 9
+local i = 10
 while i <= #ARGV do
   local kind, token, way, cursor, n = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], item_count(ARGV[i + 5])
   local first, last = i + 6, i + 5 + n
@@ -264,6 +296,8 @@ for _, task in ipairs(changed) do redis.call('HSET', task.key, unpack(task.set))
 for _, task in ipairs(unfinished) do
   redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'release', 'cursor', task.released)
 end
+write_attempts(prefix, now)
+for _, timer in ipairs(retries) do redis.call('ZADD', timers, timer[2], timer[1]) end
 for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lease:' .. id) end
 for _, id in ipairs(unleases) do redis.call('ZREM', timers, 'lease:' .. id) end
 write_counts(prefix, now)

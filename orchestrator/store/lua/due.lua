@@ -3,11 +3,15 @@
 -- KEYS  1 timers    zset     what is due later
 -- ARGV  1 offset    integer  how many to leave out, the longest due first
 --       2 limit     integer  how many to return
--- Returns  members, the longest due first: lease:<task id>, purge:<scenario id>
+-- Returns  members, the longest due first: lease:<task id>, retry:<task id>, purge:<scenario id>; and the milliseconds
+--          until the next one is due, at most 60000
 -- Cost     O(limit)
 -- Flags    no-writes
 -- Uses     check, clock
 local timers = KEYS[1]
 local offset, limit = whole(ARGV[1], 'offset'), item_count(ARGV[2])
 
-return redis.call('ZRANGEBYSCORE', timers, '-inf', now_ms(), 'LIMIT', offset, limit)
+local at_ms = now_ms()
+local members = redis.call('ZRANGEBYSCORE', timers, '-inf', at_ms, 'LIMIT', offset, limit)
+local coming = redis.call('ZRANGEBYSCORE', timers, '(' .. at_ms, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+return {members, math.min(60000, tonumber(coming[2] or '') and coming[2] - at_ms or 60000)}

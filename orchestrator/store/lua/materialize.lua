@@ -13,7 +13,7 @@
 --       5 offset       integer  how many tasks stand before this chunk
 --       6 nonce        string   random, never used before; makes the tokens
 --       7 tasks        string   JSON list, per task a list of strings: id, service, queue (in-degree), consumers (JSON
---                               list), then fields and values
+--                               list), policy (JSON object, or empty), then fields and values
 -- Returns  one of
 --          OK, materialized, total   tasks written so far, of how many
 --          AT, materialized, total   the chunk does not start there (written before); go on from this offset
@@ -37,7 +37,7 @@ local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3]
 local readable, list = pcall(cjson.decode, ARGV[7])
 check(readable and type(list) == 'table' and #list <= 1000, 'a list of at most 1000 tasks')
 for k, task in ipairs(list) do
-  check(type(task) == 'table' and #task >= 4 and #task % 2 == 0 and #task < 4000, 'a task')
+  check(type(task) == 'table' and #task >= 5 and #task % 2 == 1 and #task < 4000, 'a task')
   for _, text in ipairs(task) do check(type(text) == 'string', 'text') end
   whole(task[3], 'queue')
   keys[k] = prefix .. 'task:' .. task[1]
@@ -79,11 +79,12 @@ check(done + #list <= total, 'more tasks than the scenario has')
 for k, task in ipairs(list) do
   local key, id, service, queue = keys[k], task[1], task[2], task[3]
   redis.call('HSET', key, 'id', id, 'scenario_id', scenario_id, 'service', service, 'status', 'pending', 'queue', queue,
-    'consumers', task[4], 'created_at', state[5], 'updated_at', now, 'result_ref', '', unpack(task, 5))
+    'consumers', task[4], 'created_at', state[5], 'updated_at', now, 'result_ref', '', unpack(task, 6))
+  if task[5] ~= '' then redis.call('HSET', key, 'policy', task[5]) end
   if tonumber(queue) == 0 then
     local token = '1.' .. nonce .. '.' .. k
     local entry = redis.call('XADD', queues[service], '*', 'id', id, 'scenario_id', scenario_id, 'attempt', '1', 'token', token,
-      unpack(task, 5))
+      unpack(task, 6))
     redis.call('HSET', key, 'attempt', '1', 'token', token, 'entry', entry)
   end
 end

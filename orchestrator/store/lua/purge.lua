@@ -31,10 +31,10 @@ for _ = 1, limit do
   if not id then position = nil break end
   position = last + 1
   local key = prefix .. 'task:' .. id
-  if redis.call('HGET', key, 'scenario_id') == scenario_id then doomed[#doomed + 1] = key end
+  if redis.call('HGET', key, 'scenario_id') == scenario_id then doomed[#doomed + 1] = {key, prefix .. 'attempts:' .. id} end
 end
 
-for _, key in ipairs(doomed) do redis.call('UNLINK', key) end
+for _, keys in ipairs(doomed) do redis.call('UNLINK', keys[1], keys[2]) end
 if position then
   redis.call('HSET', scenario, 'purged', position)
   return 'MORE'

@@ -13,7 +13,7 @@ from tests.support.leaks import leaked_keys
 from tests.support.plain_worker import PlainWorker
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import Argument, Link, RedisLink, Unavailable
-from workers_sdk.protocol.messages import EventKind, Status, TaskEntry, TaskEvent, loads
+from workers_sdk.protocol.messages import EventKind, Status, TaskEntry, TaskEvent
 
 
 async def one(worker: PlainWorker) -> TaskEntry:
@@ -181,6 +181,7 @@ class LosesReplies:
         self._link = link
         self._lost = lost
         self.execute_many = link.execute_many
+        self.unblock = link.unblock
         self.close = link.close
 
     async def execute(self, *command: Argument) -> object:

@@ -9,7 +9,7 @@ from workers_sdk.protocol.messages import dumps
 
 WORKER: Final = "w1"
 SCENARIO: Final = "0" * 16
-TEXT, VOICE, SLIDE, VIDEO, LOST = (f"00{n:014d}" for n in range(1, 6))
+TEXT, VOICE, SLIDE, VIDEO, LOST, OTHER = (f"00{n:014d}" for n in range(1, 7))
 TOKEN: Final = "1.nonce.1"
 
 
@@ -208,8 +208,8 @@ async def materialize(link: Link) -> Case:
         "offset": 0,
         "nonce": "n1",
     }
-    video = [VIDEO, "video-service", "1", "[]", "name", "Video"]
-    text = [TEXT, "text-service", "0", f'["{VIDEO}"]', "name", "Text", "prompt", "x"]
+    video = [VIDEO, "video-service", "1", "[]", '{"max_attempts":3}', "name", "Video"]
+    text = [TEXT, "text-service", "0", f'["{VIDEO}"]', "", "name", "Text", "prompt", "x"]
     return Case({**keys, **values, "tasks": dumps([video, text])})
 
 
@@ -223,8 +223,12 @@ async def reject(link: Link) -> Case:
 
 @case
 async def advance(link: Link) -> Case:
-    """One success that makes another ready, one failure that skips two in a row, one progress; the scenario ends not yet."""
-    await scenario(link, pending=3, processing=2)
+    """One success that makes another ready, one failure that skips two in a row, one that is tried again, one progress; the
+    scenario ends not yet."""
+    await scenario(link, pending=3, processing=3)
+    await task(link, OTHER, "text-service", "processing", worker=WORKER)
+    policy = '{"max_attempts":3,"delay_ms":1000,"factor":2,"max_delay_ms":60000,"jitter":true,"only":null,"never":[]}'
+    await link.execute("HSET", f"task:{OTHER}", "policy", policy)
     await task(link, TEXT, "text-service", "processing", consumers=f'["{VOICE}"]', worker=WORKER)
     await task(link, VOICE, "voice-service", "pending", queue=1)
     await task(link, SLIDE, "image-service", "processing", consumers=f'["{VIDEO}"]', worker=WORKER)
@@ -234,7 +238,11 @@ async def advance(link: Link) -> Case:
     await link.execute("XGROUP", "CREATE", "task-events", "orchestrator", "0", "MKSTREAM")
     rest: list[Any] = []
     entries = []
-    for task_id, kind, way in ((SLIDE, "processing", "stream"), (TEXT, "success", "acked"), (SLIDE, "failed", "stream")):
+    for task_id, kind, way in (
+        (SLIDE, "processing", "stream"),
+        (TEXT, "success", "acked"),
+        (SLIDE, "failed", "stream"),
+    ):
         entries.append((await link.execute("XADD", "task-events", "*", "task_id", task_id)).decode())
         rest += [task_id, kind, TOKEN, way, 0, 2, "result", "{}"]
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
@@ -246,7 +254,8 @@ async def advance(link: Link) -> Case:
         "workers": "workers",
         "entries": " ".join(entries),
     }
-    return Case({**values, "nonce": "n3", "budget": 100, "retention_ms": 1000, "lease_ms": 1000}, rest)
+    more = {"nonce": "n3", "budget": 100, "retention_ms": 1000, "lease_ms": 1000, "chance": 0}
+    return Case({**values, **more}, rest)
 
 
 @case
@@ -277,6 +286,14 @@ async def expire(link: Link) -> Case:
             "nonce": "n5",
         }
     )
+
+
+@case
+async def wake(link: Link) -> Case:
+    await task(link, TEXT, "text-service", "pending")
+    await link.execute("HSET", f"task:{TEXT}", "token", "")
+    await link.execute("ZADD", "timers", 1, f"retry:{TEXT}")
+    return Case({"timers": "timers", "prefix": "", "task_id": TEXT, "nonce": "n6"})
 
 
 @case

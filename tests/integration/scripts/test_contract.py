@@ -14,7 +14,7 @@ from workers_sdk.protocol.scripts import LUA, Script, Scripts
 
 NAMES = sorted(path.stem for folder in (LUA, SCRIPTS) for path in Path(folder).glob("*.lua"))
 READS = {
-    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HMGET", "SCARD", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE", "ZCARD",
+    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HMGET", "LLEN", "SCARD", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE", "ZCARD",
     "ZRANGEBYSCORE", "ZSCORE",
 }  # fmt: skip
 KEYLESS = {"TIME"}
@@ -96,7 +96,7 @@ async def test_a_key_of_the_wrong_type_at_any_call_leaves_the_state_unchanged(li
         await link.execute("FLUSHALL")
         given = await CASES[name](link)
         await link.execute("DEL", key)
-        await link.execute("RPUSH", key, "no script uses a list")
+        await link.execute("SADD" if "attempts:" in key else "RPUSH", key, "of another type")
         before = await dump(link)
 
         with pytest.raises(Refused, match="WRONGTYPE"):

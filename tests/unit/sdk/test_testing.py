@@ -49,6 +49,7 @@ async def test_params_are_checked_and_failures_returned() -> None:
     assert (await run_handler(worker, "CreateText", params={})).error == {
         "type": "invalid_params",
         "message": "length: Field required",
+        "retry": False,
     }
     ran = await run_handler(worker, "CreateVideo", results={"text_task_id": {"text": ""}, "slide_ids": []})
     assert not ran.ok
