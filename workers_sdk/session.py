@@ -11,8 +11,10 @@ from .fetcher import BLOCK_MS, Fetcher
 from .finisher import Finisher
 from .handlers import Handlers
 from .lease import LeaseKeeper, on_own_thread
+from .listener import Listener
 from .options import Options
 from .progress import Progress
+from .protocol.keys import Partition
 from .protocol.link import Link, Refused, Unavailable
 from .protocol.scripts import LUA, Scripts
 from .runner import Runner
@@ -75,6 +77,7 @@ class Session:
             ExceptionGroup: a bug ended a loop.
         """
         links = [self._options.connect(block_ms=BLOCK_MS, connections=1) for _ in self._shift.partitions]
+        ears = [self._options.connect(block_ms=BLOCK_MS, connections=1) for _ in self._shift.partitions]
         try:
             async with asyncio.TaskGroup() as group:
                 runner = Runner(
@@ -84,21 +87,27 @@ class Session:
                     self._progress,
                     self._options.artifacts,
                 )
-                await self._work(group, runner, links)
+                await self._work(group, runner, links, ears)
         finally:
             runner.pools.close()
-            for link in links:
+            for link in (*links, *ears):
                 await link.close()
         self._log.info("worker_stopped", still_running=runner.busy)
         return runner.busy
 
-    async def _work(self, group: asyncio.TaskGroup, runner: Runner, links: Sequence[Link]) -> None:
+    async def _work(
+        self, group: asyncio.TaskGroup, runner: Runner, links: Sequence[Link], ears: Sequence[Link]
+    ) -> None:
         fetchers = [
             Fetcher(self._shift, link, at, runner.start)
             for link, at in zip(links, self._shift.partitions, strict=True)
         ]
         done = asyncio.Event()
-        watching = group.create_task(_raise_from(runner.bug), name="bugs")
+        beside = [group.create_task(_raise_from(runner.bug), name="bugs")]
+        beside += [
+            group.create_task(self._listener(ear, at, runner).run(), name="listener")
+            for ear, at in zip(ears, self._shift.partitions, strict=True)
+        ]
         group.create_task(self._keep_leases(runner, done), name="lease-keeper")
         finisher = group.create_task(self._finisher.run(), name="finisher")
         group.create_task(runner.claims.run(), name="claims")
@@ -115,9 +124,14 @@ class Session:
         await self._hand_back_the_rest()
         self._progress.close()
         runner.claims.close()
-        watching.cancel()
+        for task in beside:
+            task.cancel()
         done.set()
         await self._leave()
+
+    def _listener(self, ear: Link, at: Partition, runner: Runner) -> Listener:
+        patience = Patience(self._shift.seams, f"listener-{at.index}")
+        return Listener(ear, at, self._shift.held, patience, runner.lose)
 
     async def _keep_leases(self, runner: Runner, done: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()

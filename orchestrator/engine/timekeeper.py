@@ -57,6 +57,8 @@ class Timekeeper:
         try:
             if kind == "retry":
                 return await self._store.wake(self._at, subject) != "NOT_DUE"
+            if kind == "cancel":
+                return await self._cancel(subject)
             if kind == "purge":
                 return await self._purge(subject)
             return kind == "lease" and leases and await self._expire(subject)
@@ -68,6 +70,12 @@ class Timekeeper:
         outcome = await self._store.expire(self._at, task_id)
         self._log.warning("http_lease_expired", task_id=task_id, outcome=outcome)
         return outcome != "NOT_DUE"
+
+    async def _cancel(self, scenario_id: str) -> bool:
+        """Go on where the one who asked for it stopped."""
+        while await self._store.cancel(scenario_id) == "MORE":
+            continue
+        return True
 
     async def _purge(self, scenario_id: str) -> bool:
         while (outcome := await self._store.purge(self._at, scenario_id)) == "MORE":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers_sdk.protocol.messages import Status
+from workers_sdk.protocol.messages import Status, dumps
 
 Json = Any
 
@@ -81,6 +81,19 @@ class RetryPolicy:
     jitter: bool = True
     only: list[str] | None = None
     never: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something was cancelled, and who asked for it."""
+
+    message: str = "cancelled on request"
+    by: str = ""
+
+    def text(self) -> str:
+        """As it stands in `error`."""
+        facts = {"type": "cancelled", "message": self.message, "by": self.by}
+        return dumps({name: text for name, text in facts.items() if text}).decode()
 
 
 @dataclass(frozen=True, slots=True)

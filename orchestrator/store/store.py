@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, META, Partition, Partitions
 from workers_sdk.protocol.link import Link, Unavailable
-from workers_sdk.protocol.messages import Status, TaskEvent, dumps, loads
+from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps, loads
 from workers_sdk.protocol.scripts import LUA, Scripts
 from workers_sdk.protocol.seams import Randomness, SystemRandomness
 
@@ -21,6 +21,7 @@ from .outcomes import Advanced, Due, IdempotencyConflict, Materialized, Outcome
 from .reading import scenario_record, task_record
 from .records import (
     Attempt,
+    Cause,
     Idempotency,
     NewScenario,
     ScenarioPage,
@@ -204,6 +205,7 @@ class Store:
             {
                 "events": at.task_events,
                 "timers": at.timers,
+                "cancellations": at.cancellations,
                 "prefix": at.prefix,
                 "group": GROUP_ORCHESTRATOR,
                 "workers": GROUP_WORKERS,
@@ -223,6 +225,24 @@ class Store:
         event.check()
         advanced = await self.advance(self.partitions.of(event.task_id), [event], by_http=True)
         return advanced.outcomes[0]
+
+    async def cancel(self, scenario_id: str, cause: Cause | None = None) -> str:
+        """Cancel a chunk of a scenario's tasks: a word of `cancel.lua`; MORE: call again. Without a cause it goes on with
+        what began."""
+        at = self.partitions.of(scenario_id)
+        values = {
+            "scenario": at.scenario(scenario_id),
+            "timers": at.timers,
+            "cancellations": at.cancellations,
+        }
+        more = {"prefix": at.prefix, "workers": GROUP_WORKERS, "scenario_id": scenario_id}
+        limits = {"limit": self.policy.chunk, "retention_ms": self.policy.retention_ms}
+        text = cause.text() if cause else ""
+        return str((await self._call("cancel", {**values, **more, **limits, "cause": text})).decode())
+
+    async def cancel_task(self, task_id: str, cause: Cause) -> Outcome:
+        """Cancel a task and what depends on it, at once."""
+        return await self.report(TaskEvent(task_id, EventKind.CANCELLED, fields={"error": cause.text()}))
 
     async def quarantine(self, at: Partition, stream: str, group: str, entry_id: str, reason: str) -> None:
         """Set an unreadable entry aside."""

@@ -9,7 +9,7 @@ from workers_sdk.protocol.messages import Status
 
 # What an installation has for as long as it lives. Streams among them hold work in flight only.
 _PERMANENT = re.compile(
-    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|feed|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^test:"
+    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|feed|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^test:"
 )
 _OWNED = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|task|attempts):(?P<id>[0-9a-z]{16})$")
 

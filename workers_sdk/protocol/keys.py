@@ -111,6 +111,11 @@ class Partition:
         """Hash of one task."""
         return f"{self.prefix}task:{task_id}"
 
+    @property
+    def cancellations(self) -> str:
+        """Capped stream: ids of tasks whose workers are to stop."""
+        return f"{self.prefix}cancellations"
+
     def attempts(self, task_id: str) -> str:
         """List of the attempts of a task that did not succeed."""
         return f"{self.prefix}attempts:{task_id}"

@@ -163,16 +163,18 @@ def _check_names(names: tuple[str, ...]) -> None:
 
 
 class EventKind(StrEnum):
-    """What a report says. `release` is the orchestrator's own: go on releasing the dependents of a finished task."""
+    """What a report says. `release` is the orchestrator's own: go on releasing the dependents of a finished task;
+    `cancelled` is the API's own and never stands in `task-events`."""
 
     PROCESSING = "processing"
     PROGRESS = "progress"
     SUCCESS = "success"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     RELEASE = "release"
 
 
-_KINDS: Final = {kind.value.encode(): kind for kind in EventKind}
+_KINDS: Final = {kind.value.encode(): kind for kind in EventKind if kind is not EventKind.CANCELLED}
 _EVENT_FIELDS: Final = {
     name.encode(): name for name in ("result_ref", "result", "error", "worker", "progress", "message")
 }
@@ -252,7 +254,7 @@ def _check_field(kind: EventKind, name: str, value: str) -> None:
     # A result of an attempt that did not end could pass for that of a later one.
     if name in ("result", "result_ref") and kind is not EventKind.SUCCESS:
         raise Malformed("a result belongs to success")
-    if name == "error" and kind is not EventKind.FAILED:
+    if name == "error" and kind not in (EventKind.FAILED, EventKind.CANCELLED):
         raise Malformed("an error belongs to failed")
     if name in _LIMITS and len(value) > _LIMITS[name]:
         raise Malformed(f"{name} is longer than {_LIMITS[name]} characters")

@@ -6,6 +6,7 @@
 --
 -- KEYS  1 events        stream   task-events
 --       2 timers        zset     what is due later
+--       3 cancellations stream   capped; tells workers what to stop
 -- ARGV  1 prefix        string   key prefix of the partition
 --       2 group         string   consumer group of the orchestrator
 --       3 workers       string   consumer group of the workers
@@ -30,19 +31,20 @@
 -- Cost     O(reports + budget)
 -- Flags    allow-oom
 -- Uses     check, clock, iso, counts, holder, dispatch, attempts, finish_scenarios
-local events, timers = KEYS[1], KEYS[2]
+local events, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
 local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
-local KINDS = {processing = true, progress = true, success = true, failed = true, release = true}
+local KINDS = {processing = true, progress = true, success = true, failed = true, cancelled = true, release = true}
 local WAYS = {acked = true, stream = true, http = true}
-local chance = whole(ARGV[8], 'chance')
+local chance, told = whole(ARGV[8], 'chance'), {}
 local tasks, changed, counted, queues, retries = {}, {}, {}, {}, {}
 local answers, entries, releases, unfinished, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
 redis.call('ZCARD', timers)
+redis.call('XLEN', cancellations)
 local at_ms = now_ms()
 local now = iso(at_ms)
 for entry_id in string.gmatch(ARGV[9], '%S+') do entries[#entries + 1] = stream_id(entry_id) end
@@ -129,6 +131,10 @@ local function refusal(task, kind, token, way, cursor)
     detail(task)
     return task.released ~= cursor and 'DUPLICATE' or nil
   end
+  if kind == 'cancelled' then
+    detail(task)
+    return way ~= 'http' and 'STALE' or FINAL[task.status] and (task.status == kind and 'DUPLICATE' or 'FINISHED') or nil
+  end
   if token ~= task.token and (token ~= '' or way ~= 'http') then return 'STALE' end
   if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
   if task.status == 'pending' then
@@ -189,7 +195,11 @@ local function apply_end(task, kind, way, first, last)
     detail(task)
     if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
   end
-  if task.worker == 'http' then unleases[#unleases + 1] = task.id end
+  if task.worker == 'http' then unleases[#unleases + 1] = 'lease:' .. task.id end
+  if kind == 'cancelled' then
+    unleases[#unleases + 1] = 'retry:' .. task.id
+    if task.entry ~= '' then told[#told + 1] = task.id end
+  end
   if kind == 'failed' then
     local delay_ms = next_attempt(task, said('error_type', first, last), said('retry', first, last), chance + #retries * 618033)
     note_attempt(prefix, task, said('worker', first, last), said('error', first, last))
@@ -224,10 +234,13 @@ local function release_one(parent, id)
   local task = dependent_of(id)
   if not task or task.status ~= 'pending' or task.queue <= 0 then return end
   if parent.status ~= 'success' then
-    set(task, 'error', '{"type":"upstream_failed","message":"a task that this one depends on did not succeed","task_id":"' .. parent.id .. '"}')
-    finish(task, 'skipped')
+    local cancelled = parent.status == 'cancelled'
+    set(task, 'error', '{"type":"' .. (cancelled and 'upstream_cancelled' or 'upstream_failed') ..
+      '","message":"a task that this one depends on did not succeed","task_id":"' .. parent.id .. '"}')
+    finish(task, cancelled and 'cancelled' or 'skipped')
     return
   end
+  if counts_of(prefix, task.scenario_id).cancel then return end
   task.queue = task.queue - 1
   if not task.counted then
     task.counted = true
@@ -299,7 +312,8 @@ end
 write_attempts(prefix, now)
 for _, timer in ipairs(retries) do redis.call('ZADD', timers, timer[2], timer[1]) end
 for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lease:' .. id) end
-for _, id in ipairs(unleases) do redis.call('ZREM', timers, 'lease:' .. id) end
+for _, timer in ipairs(unleases) do redis.call('ZREM', timers, timer) end
+if #told > 0 then redis.call('XADD', cancellations, 'MAXLEN', '~', 1000, '*', 'tasks', table.concat(told, ' ')) end
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms + retention_ms)
 if #entries > 0 then

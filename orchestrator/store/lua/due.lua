@@ -3,7 +3,8 @@
 -- KEYS  1 timers    zset     what is due later
 -- ARGV  1 offset    integer  how many to leave out, the longest due first
 --       2 limit     integer  how many to return
--- Returns  members, the longest due first: lease:<task id>, retry:<task id>, purge:<scenario id>; and the milliseconds
+-- Returns  members, the longest due first: lease:<task id>, retry:<task id>, cancel:<scenario id>,
+--          purge:<scenario id>; and the milliseconds
 --          until the next one is due, at most 60000
 -- Cost     O(limit)
 -- Flags    no-writes

@@ -19,6 +19,7 @@
 --          AT, materialized, total   the chunk does not start there (written before); go on from this offset
 --          CONFLICT, task id         the id exists under another scenario; nothing was done
 --          MISSING                   there is no such scenario (purged), or it is final; the entry was removed
+--          CANCELLED                 it is being cancelled: the rest of its tasks will never be; the entry was removed
 -- Repeat   AT, or OK when all are written; nothing changes.
 -- Cost     O(tasks in the chunk)
 -- Uses     check, clock, iso
@@ -30,7 +31,7 @@ local keys, queues, conflict = {}, {}, nil
 check(#nonce > 0, 'nonce')
 redis.call('XLEN', scenarios)
 redis.call('SCARD', services)
-local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', 'created_ms', 'created_at')
+local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', 'created_ms', 'created_at', 'cancel')
 local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
 
 -- All is strings, so nothing of what a user wrote is read as JSON here but our own two lists.
@@ -67,6 +68,10 @@ end
 if status ~= 'pending' and status ~= 'processing' then
   leave_inbox()
   return {'MISSING'}
+end
+if state[6] then
+  leave_inbox()
+  return {'CANCELLED'}
 end
 if done == total then
   leave_inbox()

@@ -21,7 +21,8 @@ local at_ms = now_ms()
 local due = tonumber(redis.call('ZSCORE', timers, timer) or '')
 if not due or due > at_ms then return 'NOT_DUE' end
 local task = read_task(prefix .. 'task:' .. task_id)
-if task.status ~= 'pending' or task.token ~= '' then
+local scenario = prefix .. 'scenario:' .. (task.scenario_id or '')
+if task.status ~= 'pending' or task.token ~= '' or redis.call('HEXISTS', scenario, 'cancel') == 1 then
   redis.call('ZREM', timers, timer)
   return 'REMOVED'
 end

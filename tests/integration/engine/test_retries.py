@@ -29,7 +29,9 @@ class Desk:
         self.worker = PlainWorker(link)
         self.now = START_MS
         plain = graph(chain(2))
-        tasks = [NewTask(t.id, t.service, t.name, t.queue, t.consumers, t.fields, policy) for t in plain.tasks]
+        tasks = [
+            NewTask(t.id, t.service, t.name, t.queue, t.consumers, t.fields, policy) for t in plain.tasks
+        ]
         self.scenario = NewScenario(plain.scenario_id, "Graph", "1", {}, "hash", plain.task_ids, tasks)
         self.task_id = plain.task_ids[0]
         self.advancer = Advancer(self.store, Seams(link), self.at, "a1")

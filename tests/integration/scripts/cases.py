@@ -249,6 +249,7 @@ async def advance(link: Link) -> Case:
     values = {
         "events": "task-events",
         "timers": "timers",
+        "cancellations": "cancellations",
         "prefix": "",
         "group": "orchestrator",
         "workers": "workers",
@@ -286,6 +287,20 @@ async def expire(link: Link) -> Case:
             "nonce": "n5",
         }
     )
+
+
+@case
+async def cancel(link: Link) -> Case:
+    """One that runs, one that is queued and was failed before, one that is not written yet."""
+    await scenario(link, pending=2, processing=1)
+    await task(link, TEXT, "text-service", "processing", worker=WORKER)
+    await entry(link, TEXT, "text-service", delivered_to=WORKER)
+    await task(link, VOICE, "voice-service", "pending")
+    await entry(link, VOICE, "voice-service")
+    await link.execute("ZADD", "timers", 1, f"retry:{VOICE}")
+    keys = {"scenario": f"scenario:{SCENARIO}", "timers": "timers", "cancellations": "cancellations"}
+    values = {"prefix": "", "workers": "workers", "scenario_id": SCENARIO, "cause": '{"type":"cancelled"}'}
+    return Case({**keys, **values, "limit": 100, "retention_ms": 1000})
 
 
 @case

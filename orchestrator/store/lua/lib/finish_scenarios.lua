@@ -1,12 +1,18 @@
 -- finish_scenarios: end the scenarios of `counts` whose tasks are all final. Needs the fragment counts.
 
+local function end_of(found)
+  if found.cancel then return 'cancelled' end
+  if found.failed + found.skipped > 0 then return 'failed' end
+  return found.cancelled > 0 and 'cancelled' or 'success'
+end
+
 -- Decide which scenarios end, and check what ending them will touch. Reads only.
 local function decide_finished(prefix)
   local finished = {}
   for scenario_id, found in pairs(counts) do
     local running = found and (found.status == 'pending' or found.status == 'processing')
     if running and found.pending == 0 and found.processing == 0 then
-      found.status = found.success > 0 and found.failed + found.skipped + found.cancelled == 0 and 'success' or 'failed'
+      found.status = end_of(found)
       redis.call('ZCARD', prefix .. 'index:' .. found.was)
       redis.call('ZCARD', prefix .. 'index:' .. found.status)
       finished[#finished + 1] = scenario_id

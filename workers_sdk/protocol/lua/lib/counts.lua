@@ -6,10 +6,10 @@ local counts = {}
 local function counts_of(prefix, scenario_id)
   local found = counts[scenario_id]
   if found == nil then
-    local values = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'status', 'created_ms', unpack(STATUSES))
-    found = values[1] and {was = values[1], status = values[1], created_ms = values[2]}
+    local values = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'status', 'created_ms', 'cancel', unpack(STATUSES))
+    found = values[1] and {was = values[1], status = values[1], created_ms = values[2], cancel = values[3]}
     for i, status in ipairs(STATUSES) do
-      if found then found[status] = tonumber(values[i + 2]) or 0 end
+      if found then found[status] = tonumber(values[i + 3]) or 0 end
     end
     counts[scenario_id] = found
   end
