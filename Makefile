@@ -6,7 +6,7 @@ SLIDES ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run dev test lint format types imports check ci lock clean
+.PHONY: help setup run dev test lint format types imports check ci lock clean bench bench-peers
 # Any text, word for word: make would take $H out of $HOME.
 override DESCRIPTION := $(value DESCRIPTION)
 export DESCRIPTION
@@ -43,6 +43,12 @@ check: lint types imports test  ## Everything that must hold before a commit
 
 ci:  ## What the CI server runs: `check` on two servers
 	.ci/run
+
+bench: .venv/installed  ## Our own speed against its goals on Redis and Valkey, some minutes: ARGS="--server redis-server --keep"
+	@$(BIN)/python -m tests.benchmarks.goals $(ARGS)
+
+bench-peers: .venv/installed  ## Scenarist and its peers side by side, about 20 minutes: ARGS="--quick --peers celery bullmq"
+	@$(BIN)/python -m tests.benchmarks.peers.run $(ARGS)
 
 lock: .venv/installed  ## Renew requirements.lock from pyproject.toml: LOCK_ARGS=--upgrade
 	$(BIN)/pip install --quiet uv

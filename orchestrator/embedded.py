@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -116,23 +117,32 @@ class EmbeddedServer:
     Args:
         data: folder of the data, the socket and `server.log`; made when missing.
         program: server program, by default `find_server()`.
+        settings: configuration of the server beside or instead of `TUNING`.
 
     Raises (on entering):
         NoServer: see `find_server`. InUse: another one has the folder. EmbeddedError: the server ended at once.
     """
 
-    def __init__(self, data: Path, *, program: Path | None = None) -> None:
+    def __init__(
+        self, data: Path, *, program: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.data = data.absolute()
         self.log = self.data / "server.log"
         self.socket = _short_socket(self.data)
         self.url = f"unix://{quote(str(self.socket))}"
         self._program = program
+        self._settings = {**TUNING, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
         """Process id while the server runs."""
         return self._process.pid if self._process else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of a server that ended by itself; None while it runs, and when it was stopped."""
+        return self._process.poll() if self._process else None
 
     def start(self) -> None:
         """Start and wait until it answers, about 0.1 s. Must be called from the main thread."""
@@ -148,7 +158,9 @@ class EmbeddedServer:
                 "unixsocket": str(self.socket),
                 "unixsocketperm": "700",
             }
-            options = [word for name, value in (where | TUNING).items() for word in (f"--{name}", value)]
+            options = [
+                word for name, value in (where | self._settings).items() for word in (f"--{name}", value)
+            ]
             self._process = start_child([str(program), *options], log=self.log, keep=[lock])
         finally:
             os.close(lock)

@@ -77,6 +77,12 @@ def stop_child(process: subprocess.Popen[bytes], *, grace_s: float = 10.0) -> in
     return process.wait()
 
 
+def die_with_parent() -> None:
+    """Be killed when the parent dies (on Linux), whatever this process is doing."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def tail(log: Path, lines: int = 15) -> str:
     """Last lines of a log file; empty when there is none."""
     try:

@@ -1,7 +1,7 @@
 """Puts the API together."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -16,7 +16,9 @@ from workers_sdk.protocol.link import Link, RedisLink
 from . import artifacts, documented, handlers, health, scenarios, tasks, templates
 from .edge import Edge
 from .health import service_version
-from .services import Services, policy_of
+from .policy import policy_of
+from .renderers import Renderers
+from .services import Services
 
 _ABOUT = """One request becomes a graph of tasks over Redis Streams.
 
@@ -26,7 +28,11 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_app(
-    settings: Settings, link: Link | None = None, *, artifact_store: Artifacts | None = None
+    settings: Settings,
+    link: Link | None = None,
+    *,
+    artifact_store: Artifacts | None = None,
+    warm: bool = False,
 ) -> FastAPI:
     """Make the API.
 
@@ -34,6 +40,7 @@ def create_app(
         settings: see `Settings`.
         link: an open link to Redis that the caller closes; without it the app opens its own at start.
         artifact_store: read artifacts there, not below `settings.artifacts`.
+        warm: start at once what otherwise the first large scenario would wait for.
 
     The start of the app raises what `Store.open`, `discover` and `Registry` raise.
     """
@@ -41,7 +48,7 @@ def create_app(
         title="Scenarist",
         version=service_version(),
         description=_ABOUT,
-        lifespan=_lifespan(settings, link, artifact_store),
+        lifespan=_lifespan(settings, link, artifact_store, warm=warm),
         redirect_slashes=False,
         docs_url="/docs" if settings.debug else None,
         redoc_url="/redoc" if settings.debug else None,
@@ -58,7 +65,7 @@ def app_from_env() -> FastAPI:
     """Make the API from the environment, for `uvicorn --factory orchestrator.api.app:app_from_env`."""
     settings = Settings()
     configure("debug" if settings.debug else settings.log_level, json=settings.log_json)
-    return create_app(settings)
+    return create_app(settings, warm=True)
 
 
 def template_registry(settings: Settings) -> Registry:
@@ -67,27 +74,33 @@ def template_registry(settings: Settings) -> Registry:
     return Registry(folders, overriding=settings.templates)
 
 
-def _lifespan(settings: Settings, given: Link | None, artifact_store: Artifacts | None) -> Lifespan:
+def _lifespan(
+    settings: Settings, given: Link | None, artifact_store: Artifacts | None, *, warm: bool
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        link = given or RedisLink(settings.redis_url, connections=64, name="scenarist-api")
-        try:
+        async with AsyncExitStack() as stack:
+            link = given or RedisLink(settings.redis_url, connections=64, name="scenarist-api")
+            if given is None:
+                stack.push_async_callback(link.close)
             store = await Store.open(
                 link,
                 partitions=settings.partitions,
                 policy=policy_of(settings),
                 unsafe_volatile=settings.unsafe_volatile,
             )
+            renderers = Renderers(settings)
+            stack.push_async_callback(renderers.close)
             app.state.services = Services(
                 settings=settings,
                 link=link,
                 store=store,
                 registry=template_registry(settings),
                 artifacts=artifact_store or Artifacts(settings.artifacts),
+                renderers=renderers,
             )
+            if warm:
+                await renderers.warm()
             yield
-        finally:
-            if given is None:
-                await link.close()
 
     return lifespan

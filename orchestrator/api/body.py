@@ -13,8 +13,8 @@ from orchestrator.config import Settings
 from .problems import FieldError, Problem
 from .strict_json import BadJson, parse
 
-_INLINE_BYTES: Final = 65_536
-_CLOSE: Final = {"Connection": "close"}
+INLINE_BYTES: Final = 65_536
+"""Bodies of up to this size are handled between two other requests."""
 
 
 class JsonRequest(Request):
@@ -34,14 +34,14 @@ class JsonRequest(Request):
                     self._body = await self._read(settings.max_body_bytes)
             except TimeoutError as error:
                 detail = f"The body did not arrive within {settings.body_timeout_s:g} s."
-                raise Problem("body_timeout", detail, headers=_CLOSE) from error
+                raise Problem("body_timeout", detail) from error
         return self._body
 
     async def json(self) -> Any:
         """The body as a value. Raises Problem (422) when it is not strict JSON."""
         data = await self.body()
         try:
-            return parse(data) if len(data) <= _INLINE_BYTES else await asyncio.to_thread(parse, data)
+            return parse(data) if len(data) <= INLINE_BYTES else await asyncio.to_thread(parse, data)
         except BadJson as error:
             where = FieldError(
                 pointer="", detail=str(error), line=error.line or None, column=error.column or None
@@ -50,13 +50,13 @@ class JsonRequest(Request):
 
     def _check_headers(self, limit: int) -> None:
         if self.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Problem("unsupported_media_type", "Send the body without Content-Encoding.", headers=_CLOSE)
+            raise Problem("unsupported_media_type", "Send the body without Content-Encoding.")
         if not _is_json(self.headers.get("content-type", "")):
             detail = "Send the body as application/json, encoded in UTF-8."
-            raise Problem("unsupported_media_type", detail, headers=_CLOSE)
+            raise Problem("unsupported_media_type", detail)
         declared = self.headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()):
-            raise Problem("invalid_request", "Content-Length is not a number.", headers=_CLOSE)
+            raise Problem("invalid_request", "Content-Length is not a number.")
         if len(declared) > 18 or int(declared) > limit:
             raise _too_large(limit)
 
@@ -72,7 +72,7 @@ class JsonRequest(Request):
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem("body_too_large", f"The body is larger than {limit} bytes.", headers=_CLOSE)
+    return Problem("body_too_large", f"The body is larger than {limit} bytes.")
 
 
 def _is_json(content_type: str) -> bool:

@@ -28,6 +28,9 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     return by_status
 
 
+EVERYWHERE = ("invalid_request", "method_not_allowed", "url_too_long", "headers_too_large")
+"""Codes that every address may answer with, before any route is asked."""
+
 BODY = ("invalid_json", "invalid_field", "body_too_large", "body_timeout", "unsupported_media_type")
 """Codes that every route with a body may answer with."""
 
@@ -50,9 +53,21 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             operation["responses"] = _as_problems(operation["responses"])
+            _add_everywhere(operation["responses"])
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
     return document
+
+
+def _add_everywhere(responses: dict[str, Any]) -> None:
+    schema = {"$ref": f"#/components/schemas/{ProblemOut.__name__}"}
+    for code in EVERYWHERE:
+        kind = KINDS[code]
+        known = responses.setdefault(
+            str(kind.status), {"description": "", "content": {MEDIA_TYPE: {"schema": schema}}}
+        )
+        if f"`{code}`" not in known["description"]:
+            known["description"] = f"{known['description']} `{code}`: {kind.meaning}".strip()
 
 
 def _as_problems(responses: dict[str, Any]) -> dict[str, Any]:

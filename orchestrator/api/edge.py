@@ -6,18 +6,36 @@ from typing import Any, Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .problems import Problem, respond
+from .problems import Problem, bug, respond
 
 MAX_URL_BYTES: Final = 8_192
 MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 32_768
+_CLOSE: Final = (b"connection", b"close")
 _QUIET: Final = frozenset(("/livez", "/readyz"))
 
 log = structlog.get_logger("orchestrator.api")
 
 
+class _Body:
+    """The body of a request, watched: what is not read when the answer begins is never waited for, however large or slow."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        self.is_read = not any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in scope["headers"]
+        )
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if not message.get("more_body"):
+            self.is_read = True
+        return message
+
+
 class Edge:
-    """ASGI middleware around everything else."""
+    """ASGI middleware around everything else. A request whose body nobody wanted is the last of its connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,21 +46,24 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
+        body = _Body(scope, receive)
         status = 0
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if not body.is_read:
+                    message["headers"] = [*message["headers"], _CLOSE]
             await send(message)
 
         try:
-            await self._serve(scope, receive, watched)
+            await self._serve(scope, body.receive, watched)
         except Exception:
             log.exception("request_failed", method=scope["method"], path=_template(scope))
             if status:
                 raise  # half an answer is out: only closing the connection can tell
-            await respond(scope["path"], _bug())(scope, receive, watched)
+            await respond(scope["path"], bug())(scope, body.receive, watched)
         finally:
             _write(scope, status, started)
 
@@ -51,10 +72,6 @@ class Edge:
             await respond("/", problem)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
-
-
-def _bug() -> Problem:
-    return Problem("internal_error", "The server made a mistake; its log has the details.")
 
 
 def _too_long(scope: Scope) -> Problem | None:

@@ -1,7 +1,7 @@
 """Turns exceptions into problems: the one table from what our code raises to what the client reads."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,19 +23,14 @@ RETRY_AFTER_S = 1
 
 def install(app: FastAPI) -> None:
     """Register the handlers. What is not in this table is a bug and is answered by `Edge`."""
-    table = {
-        RequestValidationError: _invalid,
-        FrameworkError: _framework,
-        TemplateError: _template,
-        UnknownTemplate: _unknown_template,
-        BadCursor: _cursor,
-        IdempotencyConflict: _conflict,
-        ScenarioTooLarge: _scenario_too_large,
-        Malformed: _malformed,
-        Unavailable: _unavailable,
-    }
-    for kind, make in table.items():
+    for kind, make in _TABLE.items():
         app.add_exception_handler(kind, _handler(make))
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """The problem for an error; None for a bug."""
+    make = next((make for kind, make in _TABLE.items() if isinstance(error, kind)), None)
+    return make(error) if make else None
 
 
 def _handler(make: Any) -> Any:
@@ -111,3 +106,16 @@ def _malformed(error: Malformed) -> Problem:
 def _unavailable(_error: Unavailable) -> Problem:
     detail = "Redis gave no answer; the request may or may not have been carried out."
     return Problem("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+_TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
+    RequestValidationError: _invalid,
+    FrameworkError: _framework,
+    TemplateError: _template,
+    UnknownTemplate: _unknown_template,
+    BadCursor: _cursor,
+    IdempotencyConflict: _conflict,
+    ScenarioTooLarge: _scenario_too_large,
+    Malformed: _malformed,
+    Unavailable: _unavailable,
+}

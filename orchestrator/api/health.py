@@ -10,6 +10,7 @@ from workers_sdk.protocol.link import Refused, Unavailable
 
 from .documented import problems
 from .problems import KINDS, not_found
+from .queues import queues_of
 from .service_models import Alive, Endpoint, HealthOut, InfoOut, ProblemKind
 from .services import Needs
 
@@ -50,7 +51,7 @@ async def health(response: Response, needs: Needs) -> HealthOut:
     """Ask Redis. 503 when it does not answer within 3 seconds."""
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT_S):
-            state = await needs.store.health()
+            state, queues = await asyncio.gather(needs.store.health(), queues_of(needs.store))
     except (Unavailable, Refused, TimeoutError):
         response.status_code = 503
         return HealthOut(status="unavailable", version=service_version(), redis="unavailable")
@@ -62,6 +63,7 @@ async def health(response: Response, needs: Needs) -> HealthOut:
         server_version=state.version,
         partitions=state.partitions,
         backlog=state.backlog,
+        queues=queues,
     )
 
 

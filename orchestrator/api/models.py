@@ -167,14 +167,26 @@ class ScenarioOut(ScenarioItem):
     """A scenario with its tasks. A task of a scenario that was accepted a moment ago may still be missing."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [SCENARIO | {"result_ref": REF, "tasks": [TASK]}]}
+        json_schema_extra={"examples": [SCENARIO | {"result_ref": REF, "next_cursor": None, "tasks": [TASK]}]}
     )
 
     variables: dict[str, Json]
     warnings: list[WarningOut]
     result_ref: str | None = Field(
-        default=None, description="Artifact of the last task that nothing waits for."
+        default=None,
+        description="Artifact of the last task that nothing waits for; looked for among the last 100 tasks when they are "
+        "more than a page.",
     )
+    next_cursor: str | None = Field(
+        description="Value of `cursor` for the next page of tasks; null on the last one."
+    )
+    tasks: list[TaskOut]
+
+
+class TaskPageOut(BaseModel):
+    """Tasks of a scenario in the order of the template. With `status` a page may be short, even empty, before the last one."""
+
+    next_cursor: str | None = Field(description="Value of `cursor` for the next page; null on the last one.")
     tasks: list[TaskOut]
 
 
@@ -193,7 +205,7 @@ class TaskErrorIn(Request):
 
 
 class StatusIn(Request):
-    """A report about a task, by HTTP."""
+    """A report about a task, by HTTP; the `worker` of such a task is `http`, whoever reports."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"status": "success", "result_ref": REF}, {"status": "processing"}]}
@@ -208,6 +220,3 @@ class StatusIn(Request):
     )
     progress: float | None = Field(default=None, ge=0, le=100, description="Percent.")
     message: str | None = Field(default=None, max_length=MAX_ERROR_CHARS, description="What it is doing.")
-    worker: str | None = Field(
-        default=None, min_length=1, max_length=256, description="Name of the reporter."
-    )

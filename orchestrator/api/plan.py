@@ -1,39 +1,40 @@
 """The graph of a generated scenario, for people: stages and the longest chain."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from orchestrator.templates import GeneratedScenario
 
-from .models import PlannedTask, PlanOut, WarningOut
+Json = Any
 
 
-def plan_out(scenario: GeneratedScenario, warnings: list[WarningOut]) -> PlanOut:
-    """Describe a scenario that was generated and is not going to be stored. CPU only."""
+def plan_out(scenario: GeneratedScenario, warnings: list[Json]) -> dict[str, Json]:
+    """A `PlanOut` of a scenario that was generated and is not going to be stored. CPU only."""
     key_of = {task.id: task.key for task in scenario.tasks}
     dependents = {task.key: [key_of[consumer] for consumer in task.consumers] for task in scenario.tasks}
     order = [scenario.tasks[index].key for index in reversed(scenario.write_order)]
     depth = _depths(order, dependents)
-    return PlanOut(
-        name=scenario.name,
-        version=scenario.version,
-        variables=dict(scenario.variables),
-        template_hash=scenario.template_hash,
-        total=len(scenario.tasks),
-        tasks=[
-            PlannedTask(
-                key=task.key,
-                service=task.service,
-                name=task.name,
-                queue=task.queue,
-                consumers=dependents[task.key],
-                fields=dict(task.fields),
-            )
+    return {
+        "name": scenario.name,
+        "version": scenario.version,
+        "variables": scenario.variables,
+        "template_hash": scenario.template_hash,
+        "total": len(scenario.tasks),
+        "tasks": [
+            {
+                "key": task.key,
+                "service": task.service,
+                "name": task.name,
+                "queue": task.queue,
+                "consumers": dependents[task.key],
+                "fields": task.fields,
+            }
             for task in scenario.tasks
         ],
-        stages=_stages(dependents, depth),
-        critical_path=_longest(order, dependents),
-        warnings=warnings,
-    )
+        "stages": _stages(dependents, depth),
+        "critical_path": _longest(order, dependents),
+        "warnings": warnings,
+    }
 
 
 def _depths(order: Sequence[str], dependents: Mapping[str, Sequence[str]]) -> dict[str, int]:

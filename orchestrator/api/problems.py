@@ -91,6 +91,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
     "headers_too_large": Kind(431, "Headers too large", "Send fewer and shorter headers."),
     "internal_error": Kind(500, "Internal error", "A mistake of the server; it is in its log."),
+    "busy": Kind(503, "Too much at once", "Repeat after Retry-After."),
     "unavailable": Kind(
         503, "Redis is not available", "Nothing is known to be lost: repeat after Retry-After."
     ),
@@ -172,10 +173,27 @@ class Problem(HTTPException):
         self.errors = list(errors)[:MAX_ERRORS]
         self.extra = extra or {}
 
+    def as_json(self) -> dict[str, Any]:
+        """All of it, for another process."""
+        errors = [error.model_dump() for error in self.errors]
+        parts = {"detail": self.detail, "errors": errors, "headers": self.headers, "extra": self.extra}
+        return {"code": self.code, **parts}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Problem":
+        """The reverse of `as_json`."""
+        errors = [FieldError(**error) for error in told["errors"]]
+        return cls(told["code"], told["detail"], errors=errors, headers=told["headers"], extra=told["extra"])
+
 
 def not_found() -> Problem:
     """The one answer for ids that are unknown, foreign or malformed, so that it tells nothing about which."""
     return Problem("not_found", "There is nothing at this address.")
+
+
+def bug() -> Problem:
+    """The answer to what no code foresaw."""
+    return Problem("internal_error", "The server made a mistake; its log has the details.")
 
 
 def from_status(status: int, headers: Mapping[str, str] | None) -> Problem:

@@ -1,15 +1,17 @@
 """Scenarios: generate, plan, list, watch."""
 
-import asyncio
-from typing import Annotated
+from typing import Annotated, Any, Final
 
+import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from orchestrator.store.records import Idempotency, NewScenario
+from orchestrator.store.records import ScenarioRecord
+from orchestrator.templates import Limits, TemplateError
 from workers_sdk.protocol.keys import is_id
 from workers_sdk.protocol.messages import Status
 
-from .body import JsonRoute
+from .answers import json_response
+from .body import INLINE_BYTES, JsonRoute
 from .documented import BODY, problems
 from .models import (
     GenerateIn,
@@ -18,16 +20,26 @@ from .models import (
     ScenarioOut,
     ScenarioPageOut,
     ScenarioStatus,
-    SelfLink,
-    WarningOut,
+    TaskPageOut,
 )
-from .plan import plan_out
-from .problems import not_found
+from .pages import DEFAULT_TASKS, MAX_TASKS, last_result, tasks_page
+from .problems import Problem, not_found
 from .services import Needs, Services
-from .submission import generated, identify, new_scenario
-from .views import scenario_item, scenario_out
+from .submission import Answer, Order, Work, carry_out, identify, replayed, variables_of
+from .views import scenario_item
 
 router = APIRouter(tags=["scenarios"], route_class=JsonRoute)
+
+SMALL: Final = Limits(
+    max_tasks=200,
+    max_output=200_000,
+    max_ticks=5_000,
+    max_seconds=0.02,
+    max_text=50_000,
+    max_items=5_000,
+    max_memory=500_000,
+)
+"""What is made at once, between two other requests: some milliseconds at most. What is more goes to a renderer."""
 
 IdempotencyKey = Annotated[
     str | None,
@@ -39,6 +51,10 @@ IdempotencyKey = Annotated[
         description="Any visible characters. The same key and body again give the same scenario, for 24 hours.",
     ),
 ]
+Limit = Annotated[int, Query(ge=1, le=MAX_TASKS, description="Most tasks on the page.")]
+Cursor = Annotated[
+    str | None, Query(min_length=1, max_length=200, description="`next_cursor` of the page before.")
+]
 
 
 @router.post(
@@ -46,6 +62,7 @@ IdempotencyKey = Annotated[
     status_code=201,
     operation_id="generate",
     summary="Generate a scenario and start it",
+    response_model=GenerateOut,
     responses={
         201: {
             "headers": {
@@ -56,42 +73,22 @@ IdempotencyKey = Annotated[
                 },
             }
         },
-        **problems(*BODY, "unknown_template", "invalid_template", "idempotency_conflict"),
+        **problems(*BODY, "unknown_template", "invalid_template", "idempotency_conflict", "busy"),
     },
 )
 async def generate(
-    body: GenerateIn,
-    request: Request,
-    response: Response,
-    needs: Needs,
-    idempotency_key: IdempotencyKey = None,
-) -> GenerateOut:
+    body: GenerateIn, request: Request, needs: Needs, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Render the template, check its graph and hand the tasks to the orchestrator. Nothing is stored on an error."""
-    scenario_id, idempotency = identify(body, idempotency_key)
-    request.state.scenario_id = scenario_id
-    scenario, warnings = await generated(body, scenario_id, needs)
-    return await _submit(new_scenario(scenario, warnings), idempotency, needs, response)
-
-
-async def _submit(
-    scenario: NewScenario, idempotency: Idempotency | None, needs: Services, response: Response
-) -> GenerateOut:
-    submitted = await needs.store.submit(scenario, idempotency)
-    response.headers["Location"] = f"/scenarios/{submitted.scenario_id}"
-    first = await needs.store.scenario(submitted.scenario_id) if submitted.replayed else None
-    if submitted.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    # The template may have changed since the first time: a replay tells what was stored then.
-    source = first or scenario
-    return GenerateOut(
-        scenario_id=submitted.scenario_id,
-        name=source.name,
-        version=source.version,
-        total=len(source.task_ids),
-        task_ids=source.task_ids,
-        warnings=[WarningOut.model_validate(warning) for warning in source.warnings],
-        links=SelfLink(self=f"/scenarios/{submitted.scenario_id}"),
-    )
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        raise Problem("invalid_request", "The request has more than one Idempotency-Key.")
+    order = _order("generate", body, needs, idempotency_key)
+    answer = await replayed(order, needs.store) or await _carried_out(order, request, needs)
+    request.state.scenario_id = answer.scenario_id
+    headers = {"Location": f"/scenarios/{answer.scenario_id}"}
+    if answer.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return json_response(answer.body, 201, headers)
 
 
 @router.post(
@@ -99,19 +96,38 @@ async def _submit(
     operation_id="plan",
     summary="Generate and check a scenario without starting it",
     tags=["templates"],
-    responses=problems(*BODY, "unknown_template", "invalid_template"),
+    response_model=PlanOut,
+    responses=problems(*BODY, "unknown_template", "invalid_template", "busy"),
 )
-async def plan(body: GenerateIn, needs: Needs) -> PlanOut:
+async def plan(body: GenerateIn, request: Request, needs: Needs) -> Response:
     """Give the graph, the warnings and the longest chain. Nothing is stored."""
-    scenario_id, _ = identify(body, None)
-    scenario, warnings = await generated(body, scenario_id, needs)
-    return await asyncio.to_thread(plan_out, scenario, warnings)
+    answer = await _carried_out(_order("plan", body, needs, None), request, needs)
+    return json_response(answer.body)
+
+
+def _order(work: Work, body: GenerateIn, needs: Services, key: str | None) -> Order:
+    template = needs.registry.get(body.scenario)
+    variables, unused = variables_of(body, template)
+    scenario_id, idempotency = identify(body, key)
+    return Order(work, template, scenario_id, variables, unused, needs.settings.strict_templates, idempotency)
+
+
+async def _carried_out(order: Order, request: Request, needs: Services) -> Answer:
+    """Here when it is small, by a renderer when it is not; what is too much for here shows while it is made."""
+    if len(await request.body()) <= INLINE_BYTES:
+        try:
+            return await carry_out(order, needs.store, SMALL)
+        except TemplateError as error:
+            if not error.is_about_limits:
+                raise
+    return await needs.renderers.carry_out(order)
 
 
 @router.get(
     "/scenarios",
     operation_id="list_scenarios",
     summary="List scenarios, newest first",
+    response_model=ScenarioPageOut,
     responses=problems("invalid_field", "invalid_cursor"),
 )
 async def list_scenarios(
@@ -121,28 +137,67 @@ async def list_scenarios(
         str | None, Query(min_length=1, max_length=100, description="Only those of this name, exactly.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Most scenarios on the page.")] = 50,
-    cursor: Annotated[
-        str | None, Query(min_length=1, max_length=200, description="`next_cursor` of the page before.")
-    ] = None,
-) -> ScenarioPageOut:
+    cursor: Cursor = None,
+) -> Response:
     """Give one page; go on with `next_cursor` until it is null."""
     page = await needs.store.scenarios(
         status=Status(status) if status else None, name=name, cursor=cursor, limit=limit
     )
-    return ScenarioPageOut(items=[scenario_item(item) for item in page.items], next_cursor=page.next_cursor)
+    items = [scenario_item(item) for item in page.items]
+    return json_response({"items": items, "next_cursor": page.next_cursor})
 
 
 @router.get(
     "/scenarios/{scenario_id}",
     operation_id="get_scenario",
     summary="Watch a scenario",
-    responses=problems("not_found"),
+    response_model=ScenarioOut,
+    responses=problems("not_found", "invalid_field", "invalid_cursor"),
 )
-async def get_scenario(scenario_id: str, request: Request, needs: Needs) -> ScenarioOut:
-    """Give status, percent, counts and all tasks in the order of the template."""
-    record = await needs.store.scenario(scenario_id) if is_id(scenario_id) else None
-    if record is None:
+async def get_scenario(
+    scenario_id: str, request: Request, needs: Needs, limit: Limit = DEFAULT_TASKS, cursor: Cursor = None
+) -> Response:
+    """Give status, percent, counts and the tasks in the order of the template: all of them when they fit on one page."""
+    scenario = await _existing(scenario_id, request, needs)
+    page = await tasks_page(needs.store, scenario, limit=limit, cursor=cursor)
+    whole = cursor is None and page.next_cursor is None
+    result_ref = page.result_ref if whole else await last_result(needs.store, scenario)
+    more = {"result_ref": result_ref, "next_cursor": page.next_cursor}
+    return _with_tasks(scenario_item(scenario) | _details(scenario) | more, page.tasks)
+
+
+@router.get(
+    "/scenarios/{scenario_id}/tasks",
+    operation_id="list_tasks",
+    summary="List the tasks of a scenario",
+    response_model=TaskPageOut,
+    responses=problems("not_found", "invalid_field", "invalid_cursor"),
+)
+async def list_tasks(
+    scenario_id: str,
+    request: Request,
+    needs: Needs,
+    status: Annotated[Status | None, Query(description="Only those in this status.")] = None,
+    limit: Limit = DEFAULT_TASKS,
+    cursor: Cursor = None,
+) -> Response:
+    """Give one page in the order of the template; go on with `next_cursor` until it is null."""
+    scenario = await _existing(scenario_id, request, needs)
+    page = await tasks_page(needs.store, scenario, limit=limit, cursor=cursor, status=status)
+    return _with_tasks({"next_cursor": page.next_cursor}, page.tasks)
+
+
+async def _existing(scenario_id: str, request: Request, needs: Services) -> ScenarioRecord:
+    scenario = await needs.store.scenario(scenario_id) if is_id(scenario_id) else None
+    if scenario is None:
         raise not_found()
     request.state.scenario_id = scenario_id
-    tasks = await needs.store.tasks(record.task_ids)
-    return scenario_out(record, [task for task in tasks if task])
+    return scenario
+
+
+def _details(scenario: ScenarioRecord) -> dict[str, Any]:
+    return {"variables": scenario.variables, "warnings": scenario.warnings}
+
+
+def _with_tasks(head: dict[str, Any], tasks: bytes) -> Response:
+    return json_response(orjson.dumps(head)[:-1] + b',"tasks":[' + tasks + b"]}")

@@ -28,8 +28,19 @@ class TemplatesOut(BaseModel):
     items: list[TemplateItem]
 
 
+class QueueOut(BaseModel):
+    """The ready tasks of one service."""
+
+    waiting: int = Field(description="Tasks that no worker has taken yet.")
+    pending: int = Field(description="Tasks that workers hold.")
+    consumers: int = Field(
+        description="Workers that took a task lately; 0 with tasks waiting means that none reads the queue."
+    )
+    oldest_waiting_s: float | None = Field(description="Seconds that the oldest waiting task waits by now.")
+
+
 class HealthOut(BaseModel):
-    """State of the service. `backlog` maps a stream to the number of its entries."""
+    """State of the service. `backlog` maps a stream to the number of its entries, `queues` a service to its ready tasks."""
 
     status: Literal["ok", "unavailable"]
     version: str = Field(description="Version of this service.")
@@ -38,6 +49,7 @@ class HealthOut(BaseModel):
     server_version: str | None = None
     partitions: int | None = None
     backlog: dict[str, int] = Field(default_factory=dict)
+    queues: dict[str, QueueOut] = Field(default_factory=dict)
 
 
 class Alive(BaseModel):

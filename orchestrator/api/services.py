@@ -7,9 +7,11 @@ from fastapi import Depends, Request
 
 from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
-from orchestrator.store.store import Policy, Store
+from orchestrator.store.store import Store
 from orchestrator.templates import Registry
 from workers_sdk.protocol.link import Link
+
+from .renderers import Renderers
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,11 @@ class Services:
     store: Store
     registry: Registry
     artifacts: Artifacts
+    renderers: Renderers
 
 
-def policy_of(settings: Settings) -> Policy:
-    """Times and limits of the engine, from the settings."""
-    return Policy(
-        lease_ms=settings.lease_ms,
-        http_lease_ms=settings.http_lease_ms,
-        max_lost=settings.max_attempts,
-        retention_ms=settings.retention_s * 1000,
-    )
-
-
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
+    # Not a plain function: FastAPI would call that in a thread.
     return cast(Services, request.app.state.services)
 
 

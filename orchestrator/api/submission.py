@@ -1,52 +1,107 @@
-"""From a request to a scenario that can be stored: choose the template, name the variables, generate."""
+"""From a request to a scenario that can be stored: name the variables, generate, submit."""
 
-import asyncio
 import hashlib
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, Literal
 
 import orjson
 
-from orchestrator.store.records import Idempotency, NewScenario, NewTask
+from orchestrator.store.records import Idempotency, NewScenario, NewTask, ScenarioRecord
+from orchestrator.store.store import Store
 from orchestrator.templates import GeneratedScenario, Limits, Template, TemplateProblem, generate
 from workers_sdk.protocol.keys import same_slot, scenario_id_from
 
-from .models import GenerateIn, Json, WarningOut
-from .services import Services
+from .models import GenerateIn, Json
+from .plan import plan_out
 
 _DESCRIPTION: Final = ("PROMPT", "DESCRIPTION")
 _SLIDES: Final = ("N_SLIDES", "SLIDES_COUNT")
 
+Work = Literal["generate", "plan"]
 
-async def generated(
-    body: GenerateIn, scenario_id: str, services: Services
-) -> tuple[GeneratedScenario, list[WarningOut]]:
-    """Generate the scenario of a request, in a thread.
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do for one request. `warnings` were found before; with `strict` those about the template are errors."""
+
+    work: Work
+    template: Template
+    scenario_id: str
+    variables: dict[str, Json]
+    warnings: list[Json]
+    strict: bool
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The JSON to answer with. `replayed`: an earlier request made the scenario."""
+
+    body: bytes
+    scenario_id: str
+    replayed: bool = False
+
+
+async def carry_out(order: Order, store: Store, limits: Limits) -> Answer:
+    """Generate, and submit unless it is for a plan only. The first part is CPU time, bounded by `limits`.
 
     Raises:
-        UnknownTemplate: the registry has none of this name.
         TemplateError: the template and these variables do not make a scenario.
+        IdempotencyConflict, ScenarioTooLarge, Unavailable, Refused: see `Store.submit`.
     """
-    template = services.registry.get(body.scenario)
-    variables, ignored = variables_of(body, template)
-    settings = services.settings
-    scenario = await asyncio.to_thread(
-        generate,
-        template,
-        scenario_id=scenario_id,
-        variables=variables,
+    scenario = generate(
+        order.template,
+        scenario_id=order.scenario_id,
+        variables=order.variables,
         now=datetime.now(UTC),
-        strict=settings.strict_templates,
-        limits=Limits(max_tasks=settings.max_tasks),
+        strict=order.strict,
+        limits=limits,
     )
-    return scenario, ignored + [warning_out(problem) for problem in scenario.warnings]
+    warnings = order.warnings + [warning_out(problem) for problem in scenario.warnings]
+    if order.work == "plan":
+        return Answer(orjson.dumps(plan_out(scenario, warnings)), order.scenario_id)
+    new = new_scenario(scenario, warnings)
+    submitted = await store.submit(new, order.idempotency)
+    # The template may have changed since the first time: a replay tells what was stored then.
+    first = await store.scenario(submitted.scenario_id) if submitted.replayed else None
+    return Answer(_accepted(submitted.scenario_id, first or new), submitted.scenario_id, submitted.replayed)
 
 
-def variables_of(body: GenerateIn, template: Template) -> tuple[dict[str, Json], list[WarningOut]]:
-    """Variables of a request by name; a warning for each field that the template has no use for."""
+async def replayed(order: Order, store: Store) -> Answer | None:
+    """The answer to a request that was carried out before under the same idempotency key; None: there was none.
+
+    Raises: IdempotencyConflict, Unavailable, Refused.
+    """
+    if order.idempotency is None:
+        return None
+    scenario_id = await store.replayed(order.scenario_id, order.idempotency)
+    first = await store.scenario(scenario_id) if scenario_id else None
+    return Answer(_accepted(first.scenario_id, first), first.scenario_id, replayed=True) if first else None
+
+
+def _accepted(scenario_id: str, scenario: NewScenario | ScenarioRecord) -> bytes:
+    """A `GenerateOut`."""
+    return orjson.dumps(
+        {
+            "scenario_id": scenario_id,
+            "name": scenario.name,
+            "version": scenario.version,
+            "status": "pending",
+            "total": len(scenario.task_ids),
+            "task_ids": scenario.task_ids,
+            "warnings": scenario.warnings,
+            "links": {"self": f"/scenarios/{scenario_id}"},
+        }
+    )
+
+
+def variables_of(body: GenerateIn, template: Template) -> tuple[dict[str, Json], list[Json]]:
+    """Variables of a request by name; a `WarningOut` for each field that the template has no use for."""
     variables: dict[str, Json] = {}
-    warnings: list[WarningOut] = []
+    warnings: list[Json] = []
     for field, names in (("description", _DESCRIPTION), ("slides_count", _SLIDES)):
         value = getattr(body, field)
         declared = [name for name in names if name in template.variables]
@@ -57,24 +112,22 @@ def variables_of(body: GenerateIn, template: Template) -> tuple[dict[str, Json],
     return variables | body.variables, warnings
 
 
-def _unused(field: str, template: Template) -> WarningOut:
+def _unused(field: str, template: Template) -> Json:
     takes = ", ".join(sorted(template.variables)) or "no variables"
-    return WarningOut(
-        code="unused_field",
-        message=f"{template.name} has no use for `{field}`; it takes {takes}.",
-        pointer=f"/{field}",
-    )
+    message = f"{template.name} has no use for `{field}`; it takes {takes}."
+    return _warning("unused_field", message, f"/{field}")
 
 
-def warning_out(problem: TemplateProblem) -> WarningOut:
-    """A warning about a template."""
-    return WarningOut(
-        code=problem.code,
-        message=problem.message + (f" ({problem.hint})" if problem.hint else ""),
-        pointer=problem.path,
-        line=problem.line or None,
-        column=problem.column or None,
-    )
+def warning_out(problem: TemplateProblem) -> Json:
+    """A `WarningOut` about a template."""
+    message = problem.message + (f" ({problem.hint})" if problem.hint else "")
+    return _warning(problem.code, message, problem.path, problem.line or None, problem.column or None)
+
+
+def _warning(
+    code: str, message: str, pointer: str, line: int | None = None, column: int | None = None
+) -> Json:
+    return {"code": code, "message": message, "pointer": pointer, "line": line, "column": column}
 
 
 def identify(body: GenerateIn, key: str | None) -> tuple[str, Idempotency | None]:
@@ -86,23 +139,19 @@ def identify(body: GenerateIn, key: str | None) -> tuple[str, Idempotency | None
     return same_slot(scenario_id, key), Idempotency(key, digest)
 
 
-def new_scenario(scenario: GeneratedScenario, warnings: list[WarningOut]) -> NewScenario:
+def new_scenario(scenario: GeneratedScenario, warnings: Sequence[Json]) -> NewScenario:
     """The generated scenario as the store takes it."""
-    tasks = [
-        NewTask(spec.id, spec.service, spec.name, spec.queue, list(spec.consumers), dict(spec.fields))
-        for spec in (scenario.tasks[index] for index in scenario.write_order)
-    ]
+    tasks = scenario.tasks
     return NewScenario(
         scenario_id=scenario.scenario_id,
         name=scenario.name,
         version=scenario.version,
-        variables=dict(scenario.variables),
+        variables=scenario.variables,
         template_hash=scenario.template_hash,
-        task_ids=[spec.id for spec in scenario.tasks],
-        tasks=tasks,
-        warnings=[_plain(warning) for warning in warnings],
+        task_ids=[spec.id for spec in tasks],
+        tasks=[
+            NewTask(spec.id, spec.service, spec.name, spec.queue, spec.consumers, spec.fields)
+            for spec in map(tasks.__getitem__, scenario.write_order)
+        ],
+        warnings=list(warnings),
     )
-
-
-def _plain(warning: WarningOut) -> dict[str, Any]:
-    return warning.model_dump(exclude_none=True)

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from orchestrator.store.outcomes import Outcome
 from orchestrator.store.records import TaskRecord
 from workers_sdk.protocol.keys import is_id
 from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps
 
+from .answers import json_response
 from .body import JsonRoute
 from .documented import BODY, problems
 from .models import StatusIn, TaskErrorIn, TaskOut
@@ -35,19 +36,26 @@ async def existing_task(task_id: str, request: Request, needs: Services) -> Task
     return task
 
 
-@router.get("/{task_id}", operation_id="get_task", summary="Look at a task", responses=problems("not_found"))
-async def get_task(task_id: str, request: Request, needs: Needs) -> TaskOut:
+@router.get(
+    "/{task_id}",
+    operation_id="get_task",
+    summary="Look at a task",
+    response_model=TaskOut,
+    responses=problems("not_found"),
+)
+async def get_task(task_id: str, request: Request, needs: Needs) -> Response:
     """Give all that is known about a task."""
-    return task_out(await existing_task(task_id, request, needs))
+    return _shown(await existing_task(task_id, request, needs))
 
 
 @router.patch(
     "/{task_id}/status",
     operation_id="report_task",
     summary="Report about a task, for workers that speak HTTP",
+    response_model=TaskOut,
     responses=problems(*BODY, "not_found", "already_final", "not_ready", "held_by_worker", "stale_token"),
 )
-async def report_task(task_id: str, body: StatusIn, request: Request, needs: Needs) -> TaskOut:
+async def report_task(task_id: str, body: StatusIn, request: Request, needs: Needs) -> Response:
     """Apply the report at once. The same final status again is accepted and changes nothing.
 
     A task that no worker holds is taken by the first report; one that a worker holds needs its `token`.
@@ -59,12 +67,16 @@ async def report_task(task_id: str, body: StatusIn, request: Request, needs: Nee
     task = await existing_task(task_id, request, needs)
     if outcome in _REFUSALS:
         raise _refused(outcome, task)
-    return task_out(task)
+    return _shown(task)
+
+
+def _shown(task: TaskRecord) -> Response:
+    return json_response(task_out(task))
 
 
 def _event(task_id: str, body: StatusIn) -> TaskEvent:
     fields: dict[str, str] = {}
-    for name in ("result_ref", "worker", "message"):
+    for name in ("result_ref", "message"):
         if (text := getattr(body, name)) is not None:
             fields[name] = text
     if body.progress is not None:

@@ -11,6 +11,7 @@ from .exits import CommandError, Exit
 from .program import command
 
 TIMEOUT_S: Final = 30.0
+PAGE: Final = 1_000
 
 Json = Any
 
@@ -31,27 +32,41 @@ class ApiClient:
     def generate(self, body: Mapping[str, Json], idempotency_key: str | None = None) -> Json:
         """Start a scenario: `POST /generate`."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return self._call("POST", "/generate", json=body, headers=headers)
+        return self._call("POST", "/generate", "scenario_id", json=body, headers=headers)
 
     def plan(self, body: Mapping[str, Json]) -> Json:
         """Render and check only: `POST /plan`."""
-        return self._call("POST", "/plan", json=body)
+        return self._call("POST", "/plan", "tasks", json=body)
 
     def scenario(self, scenario_id: str) -> Json:
-        """One scenario with its tasks."""
-        return self._call("GET", f"/scenarios/{quote(scenario_id, safe='')}")
+        """One scenario with all its tasks, on however many pages they are."""
+        path = f"/scenarios/{quote(scenario_id, safe='')}"
+        found = self._call("GET", path, "tasks")
+        cursor = found.get("next_cursor")
+        while cursor:
+            query = {"limit": PAGE, "cursor": cursor}
+            page = self._call("GET", f"{path}/tasks", "tasks", params=query)
+            found["tasks"] += page["tasks"]
+            cursor = page["next_cursor"]
+        return found
 
     def scenarios(self, **query: str | int | None) -> Json:
         """A page of scenarios, newest first."""
-        return self._call("GET", "/scenarios", params={k: v for k, v in query.items() if v is not None})
+        given = {k: v for k, v in query.items() if v is not None}
+        return self._call("GET", "/scenarios", "items", params=given)
 
     def task(self, task_id: str) -> Json:
         """One task."""
-        return self._call("GET", f"/tasks/{quote(task_id, safe='')}")
+        return self._call("GET", f"/tasks/{quote(task_id, safe='')}", "id")
 
     def templates(self) -> Json:
         """All templates."""
-        return self._call("GET", "/templates")
+        return self._call("GET", "/templates", "items")
+
+    def queues(self) -> dict[str, Json]:
+        """The ready tasks of each service, and who reads them."""
+        queues: dict[str, Json] = self._call("GET", "/health", "queues")["queues"]
+        return queues
 
     def is_up(self) -> bool:
         """Whether the server answers and reaches Redis."""
@@ -68,26 +83,36 @@ class ApiClient:
     ) -> None:
         self._http.close()
 
-    def _call(self, method: str, path: str, **options: Any) -> Json:
+    def _call(self, method: str, path: str, member: str, **options: Any) -> Json:
+        """The object that is answered; every answer of ours to this has `member`."""
         try:
             response = self._http.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             text = str(error) or type(error).__name__
             hint = f"start it with `{command('up')}`, or name another by --api URL"
             raise CommandError(f"no API at {self.url} ({text}); {hint}", Exit.UNREACHABLE) from error
-        if response.is_success:
-            return response.json()
+        answer = _object(response)
+        if response.is_success and member in answer:
+            return answer
+        if response.is_success or "title" not in answer:
+            text = f"what answers at {self.url} is no API of ours (HTTP {response.status_code} to {method} {path})"
+            raise CommandError(f"{text}; name another by --api URL", Exit.UNREACHABLE)
         code = Exit.UNREACHABLE if response.status_code >= 500 else Exit.USAGE
-        raise CommandError(_problem(response), code)
+        raise CommandError(_problem(response, answer), code)
 
 
-def _problem(response: httpx.Response) -> str:
-    """Problem details (RFC 9457) as lines of text."""
+def _object(response: httpx.Response) -> dict[str, Json]:
+    """The JSON object in an answer; an empty one when there is none."""
     try:
-        problem = response.json()
+        answer = response.json()
     except ValueError:
-        return f"HTTP {response.status_code}: {response.text[:200]}"
-    lines = [f"{problem.get('title', 'refused')} (HTTP {response.status_code})"]
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _problem(response: httpx.Response, problem: Mapping[str, Json]) -> str:
+    """Problem details (RFC 9457) as lines of text."""
+    lines = [f"{problem['title']} (HTTP {response.status_code})"]
     if detail := problem.get("detail"):
         lines.append(f"  {detail}")
     for error in problem.get("errors", []):

@@ -25,6 +25,8 @@ from .program import command
 HOME: Final = Path(".scenarist")
 START_TIMEOUT_S: Final = 30.0
 PORTS_TRIED: Final = 50
+DYING_S: Final = 0.3
+"""Who asked a process that just died hears of it sooner than its parent."""
 
 Say = Callable[[str], None]
 
@@ -78,11 +80,37 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Running:
-    """A complete system that runs."""
+    """A complete system that runs. `server` is its Redis, None when it uses one that was there."""
 
     api_url: str
     redis_url: str
     fleet: Fleet
+    server: EmbeddedServer | None = None
+
+    def check(self) -> None:
+        """Raise CommandError, with the end of its log, when a part of it has ended by itself."""
+        self.check_server()
+        self.fleet.check()
+
+    def check_server(self) -> None:
+        """The same for its Redis alone."""
+        server = self.server
+        if server and (code := server.exit_code) is not None:
+            raise CommandError(
+                f"Redis ended by itself (code {code}); the end of {server.log}:\n{tail(server.log)}\n"
+                "What it had taken in is on disk, except the last second: start again to go on.",
+                Exit.UNREACHABLE,
+            )
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Let an error say, instead of what the API said, that a part of the system has ended, if one has."""
+        try:
+            yield
+        except CommandError:
+            time.sleep(DYING_S)
+            self.check()
+            raise
 
 
 @contextmanager
@@ -94,16 +122,17 @@ def everything(settings: Settings, packs: Sequence[Pack], say: Say) -> Iterator[
     """
     say("starting Redis, the API, one orchestrator and the workers")
     with ExitStack() as stack:
-        redis_url = settings.redis_url
+        server = None
         if "redis_url" not in settings.model_fields_set:
-            redis_url = _started(stack, EmbeddedServer(HOME / "redis")).url
+            server = _started(stack, EmbeddedServer(HOME / "redis"))
+        redis_url = server.url if server else settings.redis_url
         port = free_port(settings.host, settings.port)
         if settings.port not in (0, port):
             say(f"port {settings.port} is taken, the API takes {port}")
         fleet = Fleet(HOME.absolute() / "logs", _environment(settings, redis_url, port))
         stack.callback(fleet.stop)
         fleet.start_all(packs)
-        running = Running(f"http://{_reachable(settings.host)}:{port}", redis_url, fleet)
+        running = Running(f"http://{_reachable(settings.host)}:{port}", redis_url, fleet, server)
         wait_until_up(running)
         yield running
 
@@ -113,7 +142,7 @@ def wait_until_up(running: Running) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     with ApiClient(running.api_url) as client:
         while not client.is_up():
-            running.fleet.check()
+            running.check()
             if time.monotonic() > deadline:
                 log = running.fleet.log_of("api")
                 raise CommandError(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from .client import ApiClient
 from .exits import CommandError, Exit
+from .program import command
 from .view import MARKS, STYLES, age_s, labels, reason_of, scenario_view, seconds_of
 
 EVERY_S: Final = 0.2
@@ -48,7 +49,7 @@ def follow(
         while True:
             asked = time.monotonic()
             scenario = client.scenario(scenario_id)
-            show.update(scenario, idle.look(scenario, asked))
+            show.update(scenario, idle.reasons(client, idle.look(scenario, asked)))
             if scenario["status"] in FINAL:
                 return scenario
             if timeout_s is not None and asked - started > timeout_s:
@@ -64,6 +65,14 @@ class Idle:
     def __init__(self) -> None:
         self._seen: object = None
         self._since = 0.0
+        self._asked: list[str] = []
+        self._reasons: list[str] = []
+
+    def reasons(self, client: ApiClient, services: list[str]) -> list[str]:
+        """Why each of these may wait, in words; asked once for as long as they wait."""
+        if services != self._asked:
+            self._asked, self._reasons = services, _reasons(client, services)
+        return self._reasons
 
     def look(self, scenario: Json, now: float) -> list[str]:
         """Names of such services, when the scenario has not changed for some seconds. `now`: seconds of any clock."""
@@ -92,7 +101,7 @@ class _Screen:
 
     def update(self, scenario: Json, idle: list[str]) -> None:
         view = scenario_view(scenario, elapsed_s=age_s(scenario), rows=self._rows)
-        self._live.update(Group(view, *(Text(_waiting(one), style="yellow") for one in idle)), refresh=True)
+        self._live.update(Group(view, *(Text(one, style="yellow") for one in idle)), refresh=True)
 
 
 class _Lines:
@@ -123,16 +132,26 @@ class _Lines:
         self._tell(idle, age_s(scenario))
 
     def _tell(self, idle: list[str], at_s: float) -> None:
-        for service in idle:
-            if service not in self._told:
-                self._console.print(
-                    Text(f"{at_s:7.1f} s  {_waiting(service)}", style="yellow"), soft_wrap=True
-                )
+        for reason in idle:
+            if reason not in self._told:
+                self._console.print(Text(f"{at_s:7.1f} s  {reason}", style="yellow"), soft_wrap=True)
         self._told = set(idle)
 
 
-def _waiting(service: str) -> str:
-    return f"waiting for a worker of {service}: none reads queue:{service}, or all are busy"
+def _reasons(client: ApiClient, services: list[str]) -> list[str]:
+    try:
+        queues = client.queues() if services else {}
+    except CommandError:
+        queues = {}
+    return [_waiting(service, queues.get(service)) for service in services]
+
+
+def _waiting(service: str, queue: Json) -> str:
+    if not queue:
+        return f"waiting for a worker of {service}: none reads queue:{service}, or all are busy"
+    if queue["waiting"] and not queue["consumers"]:
+        return f"no worker reads queue:{service}; `{command('worker', 'PACK/NAME')}` starts one"
+    return f"waiting for a worker of {service}: {queue['waiting']} tasks wait, {queue['pending']} are held"
 
 
 def _line(task: Json, name: str, at_s: float) -> Text:

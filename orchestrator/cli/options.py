@@ -6,6 +6,7 @@ from cyclopts import Parameter
 
 from orchestrator.config import Settings
 from orchestrator.packs import Pack, PackError, discover
+from workers_sdk.protocol.link import RedisLink
 
 from .exits import CommandError, Exit
 
@@ -35,6 +36,16 @@ Timeout = Annotated[float | None, Parameter(help="Seconds to wait before giving 
 def settings_of(**given: Any) -> Settings:
     """Settings of the environment, except what was given on the command line."""
     return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def server_settings(**given: Any) -> Settings:
+    """The same for a command that needs Redis. Raises CommandError (USAGE) when its address cannot be read."""
+    settings = settings_of(**given)
+    try:
+        RedisLink(settings.redis_url)  # which connects only when it is used
+    except ValueError as error:
+        raise CommandError(f"REDIS_URL: {error}", Exit.USAGE) from None
+    return settings
 
 
 def api_url(api: str | None) -> str:

@@ -62,7 +62,7 @@ def planned(template: Template, body: Mapping[str, Json], settings: Settings) ->
         limits=Limits(max_tasks=settings.max_tasks),
     )
     warnings += [warning_out(problem) for problem in scenario.warnings]
-    return plan_out(scenario, warnings).model_dump(mode="json")
+    return plan_out(scenario, warnings)
 
 
 def check(body: Mapping[str, Json], settings: Settings) -> None:

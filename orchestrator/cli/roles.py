@@ -19,14 +19,14 @@ from workers_sdk.protocol import loops
 from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
 
 from .exits import CommandError, Exit
-from .options import Host, Port, RedisUrl, packs_here, settings_of
+from .options import Host, Port, RedisUrl, packs_here, server_settings
 from .planning import template_errors
 from .server import run_server
 
 
 def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> int:
     """Run the API."""
-    settings = settings_of(host=host, port=port, redis_url=redis)
+    settings = server_settings(host=host, port=port, redis_url=redis)
     _log(settings)
     with _redis_errors(), template_errors():
         return Exit.OK if run_server(create_app(settings, warm=True), settings) else Exit.UNREACHABLE
@@ -34,7 +34,7 @@ def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> in
 
 def engine(*, redis: RedisUrl = None) -> int:
     """Run one orchestrator; any number may run, on any machines."""
-    settings = settings_of(redis_url=redis)
+    settings = server_settings(redis_url=redis)
     _log(settings)
     with _redis_errors():
         loops.run(_run_engine(settings))
@@ -56,7 +56,7 @@ def worker(target: str, /, *, redis: RedisUrl = None) -> int:
         target: `pack/name` (see `scenarist up`), or a module such as `package.module` or `package.module:worker`.
     """
     # The worker's process knows the SDK and its own module, and nothing of the server.
-    environment = os.environ | {"REDIS_URL": settings_of(redis_url=redis).redis_url}
+    environment = os.environ | {"REDIS_URL": server_settings(redis_url=redis).redis_url}
     os.execve(
         sys.executable, [sys.executable, "-m", "workers_sdk", module_of(target, packs_here())], environment
     )

@@ -1,6 +1,7 @@
 """Serves the API by uvicorn: limits of connections, the order of start and stop, signals."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orchestrator.config import Settings
+from workers_sdk.protocol.loops import YOUNG
 
 # Below the 1024 open files that a process usually may have. What comes in above is answered 503.
 MAX_CONNECTIONS: Final = 800
@@ -88,6 +90,10 @@ def run_server(app: FastAPI, settings: Settings) -> bool:
     async def serve() -> None:
         # Entered here and not by uvicorn, which makes a traceback in the log of an error at the start.
         async with app.router.lifespan_context(app):
+            # What is there from the start stays: looking for garbage in it would stop everything for 60 ms now and then.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(YOUNG)
             await server.serve()
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -19,7 +19,7 @@ from .client import ApiClient
 from .exits import CommandError, Exit
 from .fleet import HOME, Running, Say, ends_on_signals, everything, wait_until_up
 from .follow import follow
-from .options import Description, Port, RedisUrl, Slides, Timeout, Variables, packs_here, settings_of
+from .options import Description, Port, RedisUrl, Slides, Timeout, Variables, packs_here, server_settings
 from .planning import check
 from .preflight import VIDEO, look
 from .program import command
@@ -43,19 +43,17 @@ def demo(
     """Start everything, make one video, show where it is, stop everything."""
     console = Console(stderr=True)
     say = _say(console)
-    settings = settings_of(port=port, redis_url=redis)
+    settings = server_settings(port=port, redis_url=redis)
     body = body_of(SCENARIO, description, slides, var)
     check(body, settings)
     look(HOME, VIDEO)
     with ends_on_signals(), everything(settings, [_pack(PACK)], say) as running:
         say(f"running: API {running.api_url}, Redis {_place(running.redis_url)}")
-        with ApiClient(running.api_url) as client:
+        with running.watched(), ApiClient(running.api_url) as client:
             accepted = client.generate(body)
             for warning in accepted["warnings"]:
                 say(f"warning: {warning['message']}")
-            found = follow(
-                client, accepted["scenario_id"], console, timeout_s=timeout, check=running.fleet.check
-            )
+            found = follow(client, accepted["scenario_id"], console, timeout_s=timeout, check=running.check)
         if found["status"] != "success":
             raise CommandError(_why(found, running))
     _report(found, console)
@@ -71,7 +69,7 @@ def up(
 ) -> int:
     """Start everything and keep it running until Ctrl-C."""
     console = Console(stderr=True)
-    settings = settings_of(port=port, redis_url=redis)
+    settings = server_settings(port=port, redis_url=redis)
     look(HOME)
     try:
         with ends_on_signals():
@@ -88,13 +86,14 @@ def _keep_up(settings: Settings, names: Sequence[str], reload: bool, console: Co
         if reload:
             _keep_reloading(running, changes, names, _say(console))
         while True:
-            running.fleet.check()
+            running.check()
             time.sleep(EVERY_S)
 
 
 def _keep_reloading(running: Running, changes: Changes, names: Sequence[str], say: Say) -> NoReturn:
     told = ""
     while True:
+        running.check_server()
         changed = changes.look()
         try:
             if changed:

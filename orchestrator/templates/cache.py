@@ -17,6 +17,11 @@ class Cache(Generic[T]):
         self._entries: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def weight(self) -> int:
+        """What all entries weigh together."""
+        return self._weight
+
     def get(self, key: Hashable) -> T | None:
         """The entry, now the youngest; None when it is not there."""
         with self._lock:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from orchestrator.templates.graph import Graph
 from orchestrator.templates.naming import Form, Names
+from orchestrator.templates.outline import Outline
 from orchestrator.templates.problems import Finding, shown
-from orchestrator.templates.spelling import field_meant
-from orchestrator.templates.tree import Items, Map
 
 
 def cycles(names: Names, graph: Graph, order: list[int]) -> Iterator[Finding]:
@@ -21,19 +20,19 @@ def cycles(names: Names, graph: Graph, order: list[int]) -> Iterator[Finding]:
         yield Finding("cycle", message, path=path, hint="take one of these edges away")
 
 
-def misspelt_fields(tasks: Items) -> Iterator[Finding]:
-    """Fields of one's own that look like a field of the format which the task does not have."""
-    for number, task in enumerate(tasks):
-        for name in task if isinstance(task, Map) else ():
-            meant = field_meant(name)
-            if meant and meant not in task:
-                yield Finding(
-                    "unknown_field",
-                    f"{shown(name)} is no field of the format, so it only travels to the worker",
-                    path=("tasks", number, name),
-                    hint=f"did you mean {meant!r}?",
-                    severity="warning",
-                )
+def bad_fields(number: int, outline: Outline) -> Iterator[Finding]:
+    """Names that no field of a task may have, and such as look like a field of the format which the task does not have."""
+    for name in outline.refused:
+        message = f"{shown(name)} cannot be a field of a task"
+        yield Finding("reserved_field", message, path=("tasks", number, name), hint="rename it")
+    for name, meant in outline.slips:
+        yield Finding(
+            "unknown_field",
+            f"{shown(name)} is no field of the format, so it only travels to the worker",
+            path=("tasks", number, name),
+            hint=f"did you mean {meant!r}?",
+            severity="warning",
+        )
 
 
 def queue_mismatches(forms: list[Form], graph: Graph) -> Iterator[Finding]:

@@ -1,28 +1,31 @@
 """Template + variables + scenario id -> the tasks of a scenario. Pure, synchronous, deterministic."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.templates.cache import Cache
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import Locator, problem_at
-from orchestrator.templates.plan import Plan, draft
-from orchestrator.templates.problems import Finding, TemplateError, TemplateProblem
+from orchestrator.templates.plan import Filling, Plan, draft
+from orchestrator.templates.problems import Finding, Refused, TemplateError, TemplateProblem
 from orchestrator.templates.references import TaskIds
+from orchestrator.templates.rows import read
 from orchestrator.templates.shape import Shape, shape_of
 from orchestrator.templates.source import explain, prefix_absent_from, render
 from orchestrator.templates.state import Rendering
 from orchestrator.templates.template import Template
 from orchestrator.templates.tree import Json, Map, Tree, substitute
 from orchestrator.templates.variables import effective
-from orchestrator.templates.yamlload import parse
 from workers_sdk.protocol.keys import short_uuid
 
 _DEFAULTS: Final = Limits()
-_SHAPES: Final[Cache[Shape]] = Cache(4 * 1024 * 1024)
-"""Parsed texts by template and text; a text weighs its length."""
+KEPT_BYTES: Final = 64 * 1024 * 1024
+_SHAPES: Final[Cache[Shape]] = Cache(KEPT_BYTES)
+"""Parsed texts with their plans, by template and text."""
+_KEY_BYTES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,11 @@ def generate(
     prefix = prefix_absent_from(template.text)
     state = Rendering(scenario_id, template.own, now, limits, prefix)
     text = _rendered(template, values, state)
-    plan = _plan(template, text, values, state)
+    try:
+        plan = _plan(template, text, values, state)
+        tasks = _fill(template, plan, state)
+    except Refused as error:
+        raise _error_at(template, Finding(error.code, str(error), hint=error.hint)) from error
     if strict and plan.warnings:
         raise TemplateError([replace(warning, severity="error") for warning in plan.warnings])
     return GeneratedScenario(
@@ -88,7 +95,7 @@ def generate(
         version=plan.version,
         variables=values,
         template_hash=template.hash,
-        tasks=_fill(template, plan, state),
+        tasks=tasks,
         warnings=list(plan.warnings),
         write_order=list(plan.order),
     )
@@ -108,27 +115,33 @@ def _error_at(template: Template, finding: Finding) -> TemplateError:
 
 def _plan(template: Template, text: str, values: dict[str, Json], state: Rendering) -> Plan:
     """The plan for this text, from the cache when the values that shape it are the same."""
-    cache_key = (template.hash, template.file, state.limits, text)
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    cache_key = (template.hash, template.file, state.limits, state.prefix, digest)
     shape = _SHAPES.get(cache_key)
     if shape is None:
-        parsed = parse(text, state.prefix, state.limits.max_depth)
-        shape = shape_of(parsed.tree, parsed.findings)
-        _SHAPES.put(cache_key, shape, len(text))
-    key = shape.key(state)
+        shape = shape_of(read(text, state))
+        _SHAPES.put(cache_key, shape, shape.weight)
+    key = shape.key(state.given)
     plan: Plan | None = shape.plans.get(key)
     if plan is None:
         plan = _new_plan(template, shape, text, values, state)
-        shape.plans.put(key, plan, len(plan.tasks) + 100)
+        shape.plans.put(key, plan, plan.weight + _key_weight(key))
+        _SHAPES.put(cache_key, shape, shape.weight)
     return plan
+
+
+def _key_weight(key: tuple[Any, ...]) -> int:
+    """A part is a text or (name of a type, text)."""
+    return sum(_KEY_BYTES + len(part if isinstance(part, str) else part[1]) for part in key)
 
 
 def _new_plan(template: Template, shape: Shape, text: str, values: dict[str, Json], state: Rendering) -> Plan:
     drafted = draft(shape, state, state.limits)
-    findings = drafted.findings + _moved_variables(template, shape.tree)
+    findings = drafted.findings + _moved_variables(template, shape.document.top)
     if not findings and drafted.plan is not None:
         return drafted.plan
     try:
-        problems = Locator(template.source, template.file, shape.tree, values, state).problems(findings, text)
+        problems = Locator(template.source, template.file, values, state).problems(findings, text)
     except Exception as error:  # the second rendering may run out of time where the first just did not
         raise _error_at(template, explain(error, template.source)) from error
     if drafted.plan is None or any(problem.severity == "error" for problem in problems):
@@ -155,20 +168,28 @@ def _fill(template: Template, plan: Plan, state: Rendering) -> list[TaskSpec]:
     """Put ids and values into a plan."""
     scenario_id, known = state.scenario_id, {name: id_ for id_, name in state.names.items()}
     ids = [known.get(task.key) or short_uuid(scenario_id, task.key) for task in plan.tasks]
-    values = state.values
     tasks: list[TaskSpec] = []
     last, filled = None, {}
     for task, task_id in zip(plan.tasks, ids, strict=True):
         if task.filling is not last:
-            last, filled = task.filling, task.filling.base.copy()
-            for name, tree in last.open:
-                filled[name] = _value(tree, values, ids)
+            state.check_time()
+            last = task.filling
+            filled = _filled(last, state.values, ids)
             if last.copies > 1:
                 _pay(template, filled, last.copies, state)
         fields = filled if task.index is None else {**filled, "index": task.index, **_own_index(filled)}
         consumers = [ids[consumer] for consumer in task.consumers]
         tasks.append(TaskSpec(task_id, task.key, task.service, task.name, task.queue, consumers, fields))
     return tasks
+
+
+def _filled(filling: Filling, values: list[Json], ids: list[str]) -> dict[str, Json]:
+    fields = filling.base.copy()
+    if filling.open:
+        values = filling.row.values(values)
+        for name, tree in filling.open:
+            fields[name] = _value(tree, values, ids)
+    return fields
 
 
 def _own_index(filled: dict[str, Json]) -> dict[str, Json]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from orchestrator.templates.functions import GLOBALS
 from orchestrator.templates.problems import Finding, Path, mark_of, place_of
-from orchestrator.templates.sandbox import GLOBALS
 from orchestrator.templates.state import PREFIX
 from orchestrator.templates.tree import Json, Map
 from orchestrator.templates.yamlload import parse

@@ -16,8 +16,8 @@ class Limits:
     max_depth: int = 64
     max_ticks: int = 2_000_000
     """Loop turns, calls and filters of one rendering."""
-    max_seconds: float = 2.0
-    """Wall clock of one rendering, looked at on every tick."""
+    max_seconds: float = 5.0
+    """Wall clock of one generation, looked at on every tick and for every task."""
     max_text: int = 1024 * 1024
     """Length of one text made by an expression."""
     max_items: int = 100_000

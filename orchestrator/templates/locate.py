@@ -14,6 +14,7 @@ from orchestrator.templates.problems import QUOTE_IT, Finding, TemplateProblem, 
 from orchestrator.templates.source import Source, render
 from orchestrator.templates.state import END, LINE_END, PREFIX, Rendering
 from orchestrator.templates.tree import Tree, mark_at
+from orchestrator.templates.yamlload import parse
 
 _OUTPUT_END: Final = re.compile(r"-?\}\}")
 _SCALAR: Final = re.compile(r"\{\{.*?\}\}|[^\s#,\[\]{}\"']+")
@@ -22,19 +23,19 @@ _Kind = tuple[str, int, int, str]
 
 
 class Locator:
-    """Finds the places of one rendering. `state` is the state of that rendering, `tree` what its text parsed to."""
+    """Finds the places of one rendering, whose state is `state`."""
 
-    def __init__(
-        self, source: Source, file: str, tree: Tree, variables: dict[str, Any], state: Rendering
-    ) -> None:
+    def __init__(self, source: Source, file: str, variables: dict[str, Any], state: Rendering) -> None:
         self._source = source
         self._file = file
-        self._tree = tree
+        self._tree: Tree = None
         self._variables = variables
         self._state = state
 
     def problems(self, findings: Sequence[Finding], text: str) -> list[TemplateProblem]:
         """Findings with their places in the file, in its order. What one line brings about many times is told once."""
+        # Once more and whole, for the places: what was read in pieces has none.
+        self._tree = parse(text, self._state.prefix, self._state.limits.max_depth).tree
         lines = self._line_table(text)
         token = re.compile(f"{self._state.prefix}[0-9]+{END}")
         rendered = text.split("\n")

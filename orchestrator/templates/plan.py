@@ -1,28 +1,35 @@
 """From a parsed text to its graph: the plan that a request then only fills with values."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from orchestrator.templates.checks import cycles, misspelt_fields, queue_mismatches
-from orchestrator.templates.document import RESERVED, check_form
+from orchestrator.templates.checks import bad_fields, cycles, queue_mismatches
+from orchestrator.templates.document import check_form
 from orchestrator.templates.graph import Graph, TooManyEdges
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.naming import Form, Names
+from orchestrator.templates.outline import LISTS, TASK_VALUE, Field, Row
 from orchestrator.templates.problems import Finding, Path, TemplateProblem, shown
-from orchestrator.templates.references import link, targets_of
-from orchestrator.templates.shape import TASK_OWN, TASK_VALUE, TOP_VALUE, Shape, resolved, stand_in
-from orchestrator.templates.state import Rendering
-from orchestrator.templates.tree import Items, Json, Map, Tree, has_tokens, substitute
+from orchestrator.templates.references import TaskIds, link, targets_of
+from orchestrator.templates.shape import TOP_VALUE, Shape, resolved, stand_in
+from orchestrator.templates.state import Given, Rendering
+from orchestrator.templates.tree import Json, Map, Tree
 
-_LISTS = ("consumers", "needs")
+_TASK_BYTES: Final = 500
+_FIELD_BYTES: Final = 200
+_EDGE_BYTES: Final = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filling:
-    """Template fields of a task: `base` has all of them in order; `open` are those that values or ids go into, None in `base`."""
+    """Template fields of a task: `base` has all of them in order; `open` are those that values or ids go into, None in `base`.
+
+    `row` tells which values.
+    """
 
     base: dict[str, Json]
-    open: tuple[tuple[str, Tree], ...]
+    open: tuple[Field, ...]
+    row: Row
     copies: int
 
 
@@ -47,7 +54,9 @@ class Plan:
     version: str
     tasks: list[PlannedTask]
     order: list[int]
-    warnings: list[TemplateProblem]
+    weight: int
+    """About as many bytes as it takes."""
+    warnings: list[TemplateProblem] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +74,26 @@ def draft(shape: Shape, state: Rendering, limits: Limits) -> Draft:
 
 class _Planner:
     def __init__(self, shape: Shape, state: Rendering, limits: Limits) -> None:
-        self._tree = shape.tree
-        self._state = state
+        self._top = shape.document.top
+        self._rows = shape.document.rows
+        self._given = state.given
+        self._check_time = state.check_time
         self._limits = limits
-        self._findings = list(shape.findings)
+        self._findings = list(shape.document.findings)
 
     def run(self) -> Draft:
-        if not isinstance(self._tree, Map):
+        if not isinstance(self._top, Map):
             if not self._findings:
                 self._add("wrong_type", "a template is a mapping with `tasks`", ())
             return Draft(None, self._findings)
         top: dict[str, Any] = {
-            name: self._top_field(name, value) for name, value in self._tree.items() if name != "tasks"
+            name: self._top_field(name, value) for name, value in self._top.items() if name != "tasks"
         }
-        tasks = self._tree.get("tasks")
-        forms: list[Json] = []
-        if isinstance(tasks, Items):
-            forms = [self._fields(number, task) for number, task in enumerate(tasks)]
-            self._findings += misspelt_fields(tasks)
-        if "tasks" in self._tree:
-            top["tasks"] = forms if isinstance(tasks, Items) else stand_in(tasks, self._state)
+        forms = [self._fields(number, row) for number, row in enumerate(self._rows or ())]
+        for number, row in enumerate(self._rows or ()):
+            self._findings += bad_fields(number, row.outline)
+        if "tasks" in self._top:
+            top["tasks"] = stand_in(self._top["tasks"], self._given) if self._rows is None else forms
         self._findings += check_form(top)
         self._check_own(top, forms)
         return self._graph(
@@ -96,31 +105,34 @@ class _Planner:
 
     def _top_field(self, name: str, value: Tree) -> Json:
         return (
-            resolved(value, self._state, (name,), self._findings)
+            resolved(value, self._given, (name,), self._findings)
             if name in TOP_VALUE
-            else stand_in(value, self._state)
+            else stand_in(value, self._given)
         )
 
-    def _fields(self, number: int, task: Tree) -> Json:
-        if not isinstance(task, Map):
-            return stand_in(task, self._state)
-        fields = {}
-        for name, value in task.items():
-            if name in RESERVED or not name.isidentifier() or len(name) > 128:
-                self._add(
-                    "reserved_field",
-                    f"{shown(name)} cannot be a field of a task",
-                    ("tasks", number, name),
-                    "rename it",
+    def _given_in(self, row: Row) -> Given:
+        given = self._given
+        return given if row.numbers is None else Given(row.values(given.values), given.names, given.own)
+
+    def _fields(self, number: int, row: Row) -> Json:
+        """A task as the form check sees it."""
+        self._check_time()
+        outline = row.outline
+        if not isinstance(outline.tree, Map):
+            return stand_in(outline.tree, self._given_in(row))
+        fields = outline.settled.copy()
+        if outline.unsettled:
+            given = self._given_in(row)
+            for name, value in outline.unsettled:
+                fields[name] = (
+                    resolved(value, given, ("tasks", number, name), self._findings)
+                    if name in TASK_VALUE
+                    else stand_in(value, given)
                 )
-            if name in TASK_VALUE:
-                fields[name] = resolved(value, self._state, ("tasks", number, name), self._findings)
-            else:
-                fields[name] = stand_in(value, self._state)
         return fields
 
     def _check_own(self, top: dict[str, Any], forms: list[Json]) -> None:
-        own = self._state.own
+        own = self._given.own
         given = top.get("scenario_id")
         if given is not None and given != own:
             self._add(
@@ -136,15 +148,16 @@ class _Planner:
                 self._add("bad_scenario_id", message, ("tasks", number, "scenario_id"), hint)
 
     def _graph(self, top: dict[str, Any], forms: list[Form]) -> Draft:
-        names = Names(forms, self._state.own, self._limits)
+        names = Names(forms, self._given.own, self._limits)
         self._findings += names.findings
         if any(finding.code == "too_many_tasks" for finding in names.findings):
             return Draft(None, self._findings)
         if forms and not names.tasks:
             self._add("no_tasks", "every `count` is 0, so nothing is left to do", ("tasks",))
         graph = Graph(len(names.tasks), self._limits.edges)
+        rows = self._rows or []
         try:
-            fillings = [self._wire(form, names, graph) for form in forms]
+            fillings = [self._wire(form, rows[form.number], names, graph) for form in forms]
         except TooManyEdges:
             self._add("too_many_edges", f"the graph has more than {self._limits.edges} edges", ("tasks",))
             return Draft(None, self._findings)
@@ -155,27 +168,23 @@ class _Planner:
             return Draft(None, self._findings)
         return Draft(_assemble(top, forms, fillings, names, graph, heights), self._findings)
 
-    def _wire(self, form: Form, names: Names, graph: Graph) -> Filling:
+    def _wire(self, form: Form, row: Row, names: Names, graph: Graph) -> Filling:
         """Add the edges that a task names, and make what its fields will be filled from."""
-        task = self._tree["tasks"][form.number]
+        self._check_time()
         after, before = (
             targets_of(form.fields.get(said), names, ("tasks", form.number, said), self._findings)
-            for said in _LISTS
+            for said in LISTS
         )
-        base: dict[str, Json] = {}
-        opened: list[tuple[str, Tree]] = []
-        for name, value in task.items():
-            if name in TASK_OWN or name in _LISTS:
-                continue
-            linked = link(value, name, ("tasks", form.number, name), self._state, names, self._findings)
-            before += linked.targets
-            if linked.tree is not value or has_tokens(value):
-                opened.append((name, linked.tree))
-                base[name] = None
-            else:
-                base[name] = substitute(value, [])
+        opened = row.outline.filled
+        if row.outline.references:
+            given = self._given_in(row)
+            for name, value in row.outline.references:
+                path = ("tasks", form.number, name)
+                linked = link(value, name, path, given, names, self._findings)
+                before += linked.targets
+                opened = (*opened, (name, linked.tree))
         self._connect(form, before, after, graph)
-        return Filling(base, tuple(opened), len(form.copies))
+        return Filling(row.outline.base, opened, row, len(form.copies))
 
     def _connect(self, form: Form, before: list[int], after: list[int], graph: Graph) -> None:
         for names_itself in set(form.copies) & {*before, *after}:
@@ -228,4 +237,10 @@ def _assemble(
         for position, task in enumerate(names.tasks)
     ]
     order = sorted(range(len(tasks)), key=heights.__getitem__)
-    return Plan(top.get("name"), top.get("version") or "1.0.0", tasks, order, [])
+    weight = _TASK_BYTES * len(tasks) + sum(map(_weight, fillings)) + _EDGE_BYTES * sum(graph.indegree)
+    return Plan(top.get("name"), top.get("version") or "1.0.0", tasks, order, weight)
+
+
+def _weight(filling: Filling) -> int:
+    ids = sum(len(tree.parts) for _, tree in filling.open if isinstance(tree, TaskIds))
+    return _FIELD_BYTES * len(filling.open) + _EDGE_BYTES * ids

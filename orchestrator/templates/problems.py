@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Severity = Literal["error", "warning"]
+_OF_LIMITS: Final = frozenset(
+    ("output_too_large", "template_memory", "template_timeout", "too_many_edges", "too_many_tasks")
+)
 Path = tuple[str | int, ...]
 
 
@@ -42,6 +45,11 @@ class TemplateError(Exception):
     def __init__(self, problems: Sequence[TemplateProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = list(problems)
+
+    @property
+    def is_about_limits(self) -> bool:
+        """Whether larger limits might have let it pass."""
+        return any(problem.code in _OF_LIMITS for problem in self.problems)
 
 
 class UnknownTemplate(LookupError):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.templates.naming import Names
+from orchestrator.templates.outline import is_composed
 from orchestrator.templates.problems import Finding, Path
-from orchestrator.templates.shape import LocalId, is_composed, is_reference, with_local_ids
-from orchestrator.templates.state import Rendering
+from orchestrator.templates.shape import LocalId, with_local_ids
+from orchestrator.templates.state import Given
 from orchestrator.templates.tree import Items, Json, Slot, Text, Tree, substitute
 
 _Word = tuple[Json, tuple[Tree], int | None]
@@ -62,22 +63,20 @@ def _warn_of_twice(words: Iterable[str], path: Path, findings: list[Finding]) ->
 
 
 def link(
-    tree: Tree, field_name: str, path: Path, state: Rendering, names: Names, findings: list[Finding]
+    tree: Tree, field_name: str, path: Path, given: Given, names: Names, findings: list[Finding]
 ) -> Linked:
-    """Put task ids in place of the words that name tasks."""
-    if not is_reference(field_name):
-        return Linked(tree, [])
-    linker = _Linker(field_name, path, state, names, findings)
+    """Put task ids in place of the words that name tasks, in a field `..._id` or `..._ids`."""
+    linker = _Linker(field_name, path, given, names, findings)
     return linker.link_many(tree) if field_name.endswith("_ids") else linker.link_one(tree)
 
 
 class _Linker:
     def __init__(
-        self, field_name: str, path: Path, state: Rendering, names: Names, findings: list[Finding]
+        self, field_name: str, path: Path, given: Given, names: Names, findings: list[Finding]
     ) -> None:
         self._must = field_name.endswith(("_task_id", "_task_ids"))
         self._path = path
-        self._state = state
+        self._given = given
         self._names = names
         self._findings = findings
 
@@ -93,8 +92,8 @@ class _Linker:
 
     def link_many(self, tree: Tree) -> Linked:
         """Every item of a list, or one word, stands for all tasks that it names."""
-        if isinstance(tree, Slot) and isinstance(self._state.values[tree.number], list):
-            items = with_local_ids(self._state.values[tree.number], self._state.names)
+        if isinstance(tree, Slot) and isinstance(self._given.values[tree.number], list):
+            items = with_local_ids(self._given.values[tree.number], self._given.names)
             if not self._must and not any(isinstance(item, LocalId) for item in items):
                 return Linked(tree, [])
             words: list[_Word] = [(item, (item,), index) for index, item in enumerate(items)]
@@ -122,18 +121,18 @@ class _Linker:
     def _word(self, tree: Tree) -> Json:
         """What an author wrote there. A value alone, not made by `SHORT_UUID`, is the user's data and names nothing."""
         if isinstance(tree, Slot):
-            value = with_local_ids(self._state.values[tree.number], self._state.names)
+            value = with_local_ids(self._given.values[tree.number], self._given.names)
         elif isinstance(tree, Text):
-            value = substitute(tree, self._state.values)
+            value = substitute(tree, self._given.values)
             if is_composed(tree):
                 return value
-            value = with_local_ids(value, self._state.names)
+            value = with_local_ids(value, self._given.names)
         else:
             return tree
         return value if self._must or isinstance(value, LocalId) else None
 
     def _find(self, word: Json, path: Path) -> list[int] | None:
-        if word is None or word == "" or (isinstance(word, LocalId) and word == self._state.own):
+        if word is None or word == "" or (isinstance(word, LocalId) and word == self._given.own):
             return None
         found = self._names.find(word) if isinstance(word, str) else None
         if found is None and (self._must or isinstance(word, LocalId)):

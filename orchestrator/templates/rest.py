@@ -8,10 +8,11 @@ from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import Locator
 from orchestrator.templates.plan import draft
 from orchestrator.templates.problems import Finding, TemplateProblem
+from orchestrator.templates.rows import read
 from orchestrator.templates.shape import Shape, shape_of
 from orchestrator.templates.source import compile_source, prefix_absent_from, render
 from orchestrator.templates.state import Rendering
-from orchestrator.templates.tree import at, has_tokens
+from orchestrator.templates.tree import Tree, at, has_tokens
 from orchestrator.templates.yamlload import parse
 
 _MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -32,22 +33,22 @@ def rest_of(
     try:
         source = compile_source(text, frozenset(values))
         rendered = render(source.plain, values, state)
-        parsed = parse(rendered, state.prefix, limits.max_depth)
-        shape = shape_of(parsed.tree, parsed.findings)
-        certain = _certain(draft(shape, state, limits).findings, shape, state)
-        return Locator(source, file, shape.tree, values, state).problems(certain, rendered)
+        shape = shape_of(read(rendered, state))
+        tree = parse(rendered, state.prefix, limits.max_depth).tree
+        certain = _certain(draft(shape, state, limits).findings, shape, tree, state)
+        return Locator(source, file, values, state).problems(certain, rendered)
     except (
         Exception
     ):  # nothing is lost: an expression that fails with these values may not with the real ones
         return []
 
 
-def _certain(findings: list[Finding], shape: Shape, state: Rendering) -> list[Finding]:
-    open_names = any(state.values[number] is None for number, use in shape.inputs if use != "kind")
+def _certain(findings: list[Finding], shape: Shape, tree: Tree, state: Rendering) -> list[Finding]:
+    open_names = any(state.values[number] is None for number, use in shape.all_inputs() if use != "kind")
     return [
         finding
         for finding in findings
         if not (open_names and finding.code in _OF_NAMES)
-        and (finding.mark >= 0 or not has_tokens(at(shape.tree, finding.path)))
+        and (finding.mark >= 0 or not has_tokens(at(tree, finding.path)))
         and finding.path != ("tasks",)
     ]

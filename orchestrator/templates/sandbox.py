@@ -1,36 +1,18 @@
 """The sandbox: Jinja2 with what a scenario needs, by allow-lists, and every step paid for."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
-import orjson
 from jinja2 import StrictUndefined, Undefined, pass_context
-from jinja2.filters import FILTERS as DEFAULT_FILTERS
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.tests import TESTS as DEFAULT_TESTS
 from jinja2.utils import Namespace
 
+from orchestrator.templates.functions import FILTERS, GLOBALS, METHODS, TESTS, key_of
 from orchestrator.templates.problems import Refused
-from orchestrator.templates.state import CURRENT, Rendering, to_text
+from orchestrator.templates.state import CURRENT
 
-EACH_TURN: Final = "each turn"
-TILDE: Final = "texts in a row"
-ID_OF: Final = "id of"
-NOW: Final = "frozen now"
-"""Names of our own filters that the compiler puts in; no template can write a name with a space."""
-
-_FILTERS: Final = (
-    "abs", "capitalize", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length", "count",
-    "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort",
-    "string", "title", "tojson", "trim", "unique", "upper",
-)  # fmt: skip
-_TESTS: Final = (
-    "boolean", "defined", "divisibleby", "eq", "==", "equalto", "even", "false", "float", "ge", ">=", "gt", ">", "greaterthan",
-    "in", "integer", "iterable", "le", "<=", "lower", "lt", "<", "lessthan", "mapping", "ne", "!=", "none", "number", "odd",
-    "sequence", "string", "true", "undefined", "upper",
-)  # fmt: skip
 _LOOP: Final = (
     "index",
     "index0",
@@ -45,118 +27,6 @@ _LOOP: Final = (
     "depth0",
 )
 _MAX_BITS: Final = 256
-
-
-def short_uuid(name: object) -> str:
-    """`SHORT_UUID(name)` of the templates."""
-    return CURRENT.get().id_of(to_text(name))
-
-
-def now() -> str:
-    """`now()` of the templates: the moment of the request, the same all through."""
-    return CURRENT.get().now
-
-
-def bounded_range(*args: int) -> range:
-    """`range` of at most `max_items` numbers."""
-    numbers = range(*args)
-    try:
-        CURRENT.get().charge(len(numbers), items=True)
-    except OverflowError as error:
-        raise Refused("template_memory", "a range is longer than any list may be") from error
-    return numbers
-
-
-def _join(items: Iterable[object], between: object = "", attribute: str | None = None) -> str:
-    state, separator = CURRENT.get(), to_text(between)
-    if attribute is not None:
-        raise Refused("bad_expression", "join takes no attribute", "use `| map(attribute=...) | join`")
-    texts = [_text(state, item) for item in items]
-    state.charge(sum(map(len, texts)) + len(separator) * len(texts))
-    return separator.join(texts)
-
-
-def _tilde(items: list[object]) -> str:
-    """`a ~ b ~ c`."""
-    state = CURRENT.get()
-    texts = [
-        item if type(item) is str else str(item) if type(item) is int else _text(state, item)
-        for item in items
-    ]
-    state.charge(sum(map(len, texts)))
-    return "".join(texts)
-
-
-def _text(state: Rendering, value: object) -> str:
-    if type(value) is str:
-        return value
-    return to_text(state.plain(value))
-
-
-def _replace(text: object, old: str, new: str, count: int = -1) -> str:
-    whole = to_text(text)
-    found = whole.count(old) if count is None or count < 0 else min(count, whole.count(old))
-    CURRENT.get().charge(len(whole) + max(0, found * (len(new) - len(old))))
-    return whole.replace(old, new, -1 if count is None else count)
-
-
-def _tojson(value: object) -> str:
-    return orjson.dumps(CURRENT.get().plain(value)).decode()
-
-
-def _round(value: float, precision: int = 0) -> float:
-    return round(value, max(-15, min(15, precision)))
-
-
-def _sum(items: Iterable[float], attribute: None = None, start: float = 0) -> float:
-    return sum((+item for item in items), start=+start)
-
-
-def _each_turn(items: Iterable[Any]) -> Iterator[Any]:
-    tick = CURRENT.get().tick
-    for item in items:
-        tick()
-        yield item
-
-
-def _paid(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, with its call and its result counted."""
-
-    @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        state = CURRENT.get()
-        state.tick()
-        result = function(*args, **kwargs)
-        if isinstance(result, (str, list)):
-            state.charge(len(result), items=isinstance(result, list))
-        return result
-
-    return run
-
-
-_OWN_FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    "join": _join,
-    "replace": _replace,
-    "round": _round,
-    "tojson": _tojson,
-    "sum": _sum,
-}
-_TEXTMETHODS: Final[dict[str, Callable[..., Any]]] = {
-    name: getattr(str, name)
-    for name in (
-        "capitalize", "count", "endswith", "find", "isalnum", "isalpha", "isdigit", "islower", "isspace", "isupper", "lower", "lstrip",
-        "partition", "removeprefix", "removesuffix", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith",
-        "strip", "title", "upper",
-    )
-} | {"join": lambda between, items: _join(items, between), "replace": _replace}  # fmt: skip
-METHODS: Final[dict[type, dict[str, Callable[..., Any]]]] = {
-    str: {name: _paid(method) for name, method in _TEXTMETHODS.items()},
-    dict: {name: getattr(dict, name) for name in ("get", "items", "keys", "values")},
-    list: {name: getattr(list, name) for name in ("count", "index")},
-}
-GLOBALS: Final[dict[str, Callable[..., Any]]] = {
-    "SHORT_UUID": short_uuid, "now": now, "range": bounded_range, "namespace": Namespace, "dict": dict,
-}  # fmt: skip
 _CALLABLE: Final = frozenset(GLOBALS.values())
 
 
@@ -189,14 +59,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             cache_size=0,
             loader=None,
         )
-        known = {name: DEFAULT_FILTERS[name] for name in _FILTERS} | _OWN_FILTERS
-        self.filters = {name: _paid(known[name]) for name in known} | {
-            EACH_TURN: _each_turn,
-            TILDE: _tilde,
-            ID_OF: short_uuid,
-            NOW: lambda _: now(),
-        }
-        self.tests = {name: DEFAULT_TESTS[name] for name in _TESTS}
+        self.filters = dict(FILTERS)
+        self.tests = dict(TESTS)
         self.globals = dict(GLOBALS)
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -226,6 +90,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]` of a mapping, list or text; undefined when it is not there."""
+        for part in (
+            (argument.start, argument.stop, argument.step) if isinstance(argument, slice) else (argument,)
+        ):
+            key_of(part)
         if not isinstance(obj, (dict, list, tuple, str, range)):
             return self.undefined(obj=obj, name=argument)
         try:

@@ -14,8 +14,9 @@ import jinja2
 from jinja2 import meta, nodes
 from jinja2.visitor import NodeTransformer
 
+from orchestrator.templates.functions import COMPARED, EACH_TURN, GLOBALS, ID_OF, KEY, NOW, TILDE
 from orchestrator.templates.problems import Finding, Refused, did_you_mean, mark_of
-from orchestrator.templates.sandbox import EACH_TURN, ENVIRONMENT, GLOBALS, ID_OF, NOW, TILDE
+from orchestrator.templates.sandbox import ENVIRONMENT
 from orchestrator.templates.state import CURRENT, LINE_END, PREFIX, Rendering, new_prefix
 
 _FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
@@ -199,7 +200,7 @@ def _only_put_out(tree: nodes.Template, names: list[nodes.Name]) -> bool:
 
 
 class _Counted(NodeTransformer):
-    """Leads loops, `~`, `SHORT_UUID` and `now` straight to our own code, and writes line marks where asked."""
+    """Leads loops, `~`, comparisons, keys, `SHORT_UUID` and `now` through our own code, and writes line marks where asked."""
 
     def __init__(self, prefix: str | None) -> None:
         self._prefix = prefix
@@ -224,10 +225,27 @@ class _Counted(NodeTransformer):
         self.generic_visit(node)
         return _through(nodes.List(node.nodes, lineno=node.lineno), TILDE, node.lineno)
 
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _compared(node.expr)
+        for operand in node.ops:
+            operand.expr = _compared(operand.expr)
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Pair:  # noqa: N802
+        self.generic_visit(node)
+        if not isinstance(node.key, nodes.Const):
+            node.key = _through(node.key, KEY, node.lineno)
+        return node
+
     def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
         if self._prefix is not None:
             node.data = f"{self._prefix}{node.lineno}{LINE_END}{node.data}"
         return node
+
+
+def _compared(node: nodes.Expr) -> nodes.Expr:
+    return node if isinstance(node, nodes.Const) else _through(node, COMPARED, node.lineno)
 
 
 def _through(node: nodes.Node, name: str, line: int) -> nodes.Filter:

@@ -14,6 +14,14 @@ _DIGITS: Final = re.compile("[0-9]+")
 _CLOSE: Final = 0.75
 """Ratio of difflib: one wrong letter of four, two of eight."""
 _FIELDS: Final = ("needs", "consumers", "prompt", "params", "count", "service", "name", "queue", "id")
+_OF_OTHERS: Final = {
+    **dict.fromkeys(
+        ("after", "dependencies", "dependency", "depends", "dependson", "requirements", "requires", "upstream", "waitfor", "waitsfor"),
+        "needs",
+    ),
+    **dict.fromkeys(("dependents", "downstream"), "consumers"),
+}  # fmt: skip
+"""Words that other systems use for the same thing, without their underscores."""
 
 
 class Spelling:
@@ -50,8 +58,13 @@ class Spelling:
 
 @lru_cache(maxsize=1_024)
 def field_meant(name: str) -> str:
-    """The field of a task that a field of one's own is but for a slip; empty when it may be meant as it is."""
+    """The field of a task that a field of one's own is but for a slip, or in the words of another system.
+
+    Empty when it may be meant as it is.
+    """
     form = name.casefold()
+    if other := _OF_OTHERS.get(form.replace("_", "")):
+        return other
     if name in _FIELDS or form in _FIELDS:
         return "" if name in _FIELDS else form
     slips = (field for field in _FIELDS if len(field) > 3 and form[:1] == field[0])

@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
@@ -24,6 +25,8 @@ END: Final = "\uf8ff"
 LINE_END: Final = "\uf8fe"
 """Ends a line mark: `prefix + number + LINE_END` says that the text after it stands on that template line."""
 MAX_INT: Final = 2**53 - 1
+_ITEMS_PER_TICK: Final = 32
+"""Items that are compared in about the time of one step of a template."""
 
 
 def new_prefix() -> str:
@@ -32,6 +35,15 @@ def new_prefix() -> str:
 
 
 PREFIX: Final = new_prefix()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a tree's tokens stand for: `values` by number, `names` of the ids that `SHORT_UUID` gave out, the scenario's `own` name."""
+
+    values: list[Json]
+    names: dict[str, str]
+    own: str | None
 
 
 class Rendering:
@@ -75,6 +87,11 @@ class Rendering:
         self._ticks = limits.max_ticks
         self._deadline = time.perf_counter() + limits.max_seconds
 
+    @property
+    def given(self) -> Given:
+        """What was put out so far."""
+        return Given(self.values, self.names, self.own)
+
     def id_of(self, name: str) -> str:
         """Id of what the scenario calls `name`; its own name is the scenario."""
         found = self._ids.get(name)
@@ -113,13 +130,26 @@ class Rendering:
         values = self.values
         return self._pattern.sub(lambda m: to_text(values[int(m[1])]) if m[2] == END else "", text)
 
-    def tick(self) -> None:
-        """Count one step. Raises Refused when the budget is used up."""
-        self._ticks -= 1
+    def tick(self, steps: int = 1) -> None:
+        """Count steps. Raises Refused when the budget is used up."""
+        self._ticks -= steps
         if self._ticks < 0:
             raise Refused("template_timeout", f"more than {self.limits.max_ticks} loop turns and calls")
+        self.check_time()
+
+    def check_time(self) -> None:
+        """Raise Refused when the time is over."""
         if time.perf_counter() > self._deadline:
-            raise Refused("template_timeout", f"rendering took longer than {self.limits.max_seconds:g} s")
+            raise Refused("template_timeout", f"it took longer than {self.limits.max_seconds:g} s")
+
+    def look_through(self, value: Any) -> None:
+        """Pay for all that lies inside a value, as often as it lies there. Raises Refused."""
+        inside = [value]
+        while inside:
+            some = inside.pop()
+            self.tick(1 + len(some) // _ITEMS_PER_TICK)
+            items = some.values() if isinstance(some, dict) else some
+            inside += [item for item in items if isinstance(item, (list, tuple, dict))]
 
     def charge(self, size: int, *, items: bool = False) -> None:
         """Pay for a text or list about to be made. Raises Refused when it is too large."""
@@ -148,6 +178,7 @@ class Rendering:
         return scalar(value)
 
     def _plain_items(self, value: list[Any] | tuple[Any, ...] | range | dict[Any, Any], depth: int) -> Json:
+        self.check_time()
         if depth < 0:
             raise Refused("too_deep", f"a value is nested deeper than {self.limits.max_depth} levels")
         if self._room < 0:

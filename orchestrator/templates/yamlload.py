@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,30 +27,38 @@ _WORDS: Final[dict[str, bool | None]] = {
 }
 _NUMERIC: Final = frozenset("+-.0123456789")
 _NOTHING: Final = object()
+_NODES_PER_LOOK: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document and what is wrong with it."""
+    """A document and what is wrong with it. `nodes` counts its keys, values and containers."""
 
     tree: Tree
     findings: list[Finding]
+    nodes: int = 0
 
 
-def parse(text: str, prefix: str, max_depth: int) -> Parsed:
-    """Parse one document. Syntax errors end the parse; everything else is collected."""
-    builder = _Builder(prefix, max_depth)
+def parse(text: str, prefix: str, max_depth: int, check_time: Callable[[], None] | None = None) -> Parsed:
+    """Parse one document. Syntax errors end the parse; everything else is collected. `check_time` is called now and then."""
+    builder = _Builder(prefix, max_depth, check_time or _no_hurry)
     try:
         builder.read(text)
     except yaml.YAMLError as error:
         return Parsed(None, [*builder.findings, _syntax(error, text)])
-    return Parsed(builder.root if builder.root is not _NOTHING else None, builder.findings)
+    return Parsed(builder.root if builder.root is not _NOTHING else None, builder.findings, builder.nodes)
+
+
+def _no_hurry() -> None:
+    pass
 
 
 class _Builder:
-    def __init__(self, prefix: str, max_depth: int) -> None:
+    def __init__(self, prefix: str, max_depth: int, check_time: Callable[[], None]) -> None:
         self.root: Tree = _NOTHING
         self.findings: list[Finding] = []
+        self.nodes = 0
+        self._check_time = check_time
         self._prefix = prefix
         self._token = re.compile(f"{prefix}([0-9]+){END}")
         self._max_depth = max_depth
@@ -133,6 +142,9 @@ class _Builder:
         return number
 
     def _put(self, value: Tree, mark: int) -> None:
+        self.nodes += 1
+        if not self.nodes % _NODES_PER_LOOK:
+            self._check_time()
         into = self._into
         if isinstance(into, Map):
             if self._key is _NOTHING:

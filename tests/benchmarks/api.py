@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from orchestrator.cli.fleet import Fleet, Running, free_port, wait_until_up
 from orchestrator.embedded import EmbeddedServer, find_server
+from tests.support.wait import wait_until
 
 HOST: Final = "127.0.0.1"
 PACKAGES: Final = ("fastapi", "starlette", "uvicorn", "pydantic", "jinja2", "orjson", "redis", "hiredis")
@@ -178,18 +179,28 @@ async def beside(api: Api, work: Callable[[Client], Awaitable[list[float]]]) -> 
         return {"small": spread(await asyncio.gather(*sent)) | {"count": len(sent)}, "each_ms": each}
 
 
+async def server_of(api: Api) -> str:
+    """What stores the work."""
+    async with api.client() as client:
+        health = json.loads(await client.send(get("/health")))
+        return f"{health['server']} {health['server_version']}"
+
+
 async def all_written(api: Api) -> None:
     """Wait until the engine has written all tasks."""
     async with api.client() as client:
-        while json.loads(await client.send(get("/health")))["backlog"]["scenarios"]:
-            await asyncio.sleep(0.1)
+
+        async def written() -> bool:
+            return not json.loads(await client.send(get("/health")))["backlog"]["scenarios"]
+
+        await wait_until(written, what="the tasks of all scenarios", timeout_s=600, every_s=0.1)
 
 
 async def session(
     api: Api, requests: int, large_ones: int, start_engine: Callable[[], None]
 ) -> dict[str, Any]:
     """Everything once."""
-    facts: dict[str, Any] = {"post": await one_by_one(api, requests)}
+    facts: dict[str, Any] = {"server": await server_of(api), "post": await one_by_one(api, requests)}
     facts["post_at_once"] = await at_once(api, requests)
     scenario = ""
 

@@ -72,6 +72,11 @@ def test_a_route_with_a_body_documents_what_its_body_may_do_wrong(path: str) -> 
     assert set(operation["responses"]) >= {"408", "413", "415", "422", "503"}
 
 
+def test_what_every_address_may_answer_is_documented_everywhere() -> None:
+    for path, method, operation in operations():
+        assert set(operation["responses"]) >= {"400", "405", "414", "431"}, (path, method)
+
+
 def test_every_error_is_a_problem_of_a_documented_code() -> None:
     for path, _, operation in operations():
         for status, response in operation["responses"].items():

@@ -212,6 +212,8 @@ local function apply_end(task, kind, way, first, last)
   for i = first, last, 2 do
     if ARGV[i] ~= 'retry' then set(task, ARGV[i], ARGV[i + 1]) end
   end
+  -- It ended before anybody noted that it ran.
+  if task.status == 'pending' and kind ~= 'cancelled' then set(task, 'started_at', now) end
   finish(task, kind)
 end
 

@@ -38,6 +38,10 @@ def svg(data: dict[str, Any]) -> str:
     columns = [_column(found, column, WIDTH * i) for i, column in enumerate(COLUMNS)]
     height = max(bottom for _, bottom in columns)
     body = "\n".join(line for lines, _ in columns for line in lines)
+    if data["quick"]:
+        body += "\n" + _text(
+            WIDTH + GAP, height - GAP, "Little work, for trying: not a measurement", COLOURS[OURS]
+        )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH} {height}" width="{2 * WIDTH}" '
         f'height="{height}" font-family="system-ui, sans-serif" font-size="13">\n'

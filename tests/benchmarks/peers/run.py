@@ -57,12 +57,14 @@ class Bench:
 
     def measure(self, peer: Peer, workload: str, processes: int) -> Row:
         """One measurement between two runs of the reference loop; the later one serves the next measurement too."""
-        before = self.reference or self._reference()
+        self.reference = before = self.reference or self._reference()
         count = peer.count(workload, quick=self.quick)
         found = self._adapter(peer, workload, count, processes)
         row = {"peer": peer.name, "workload": workload, "processes": processes, "count": count}
-        if "tasks" not in found:
-            self.reference = 0.0
+        if "cannot" in found:
+            return row | found
+        self.reference = 0.0
+        if "failed" in found:
             return row | found
         self.reference = self._reference()
         return row | _figures(found, (before + self.reference) / 2)
@@ -80,7 +82,10 @@ class Bench:
         log = HOME / "logs" / f"{peer.name}-{workload}-{processes}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         words = [*words, workload, str(count), self.url, str(processes)]
-        out = _output(words, folder, os.environ | environment, log)
+        try:
+            out = _output(words, folder, os.environ | environment, log)
+        except OSError as error:
+            return {"failed": str(error)}
         ran = self.ran.read_bytes()
         if out is None:
             return {"failed": f"not done after {TIMEOUT_S:g} s, when {len(ran) // 2} bodies had run"}

@@ -11,6 +11,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from orchestrator.api.app import create_app
+from orchestrator.api.services import Services
 from orchestrator.config import Settings
 from orchestrator.engine.engine import Engine
 from orchestrator.engine.loop import Seams
@@ -48,6 +49,23 @@ tasks:
     consumers: []
     params: {count: "{{ COUNT }}"}
 """
+MANY = """\
+name: Many
+variables: {N: 3, TEXT: hello, WRONG: 0}
+tasks:
+  - name: Item
+    service: text-service
+    count: "{{ N }}"
+    prompt: "{{ TEXT }}"
+{%- for i in range(WRONG) %}
+  - name: Wrong
+    service: text-service
+    needs: [Nobody]
+{%- endfor %}
+  - name: End
+    service: video-service
+    needs: [Item]
+"""
 BROKEN = """\
 version: "1.0.0"
 name: Broken
@@ -69,6 +87,7 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
     folder.mkdir()
     (folder / "Pair.yml").write_text(PAIR)
     (folder / "Alone.yml").write_text(ALONE)
+    (folder / "Many.yml").write_text(MANY)
     (folder / "Broken.yml").write_text(BROKEN)
     without_file: dict[str, Any] = {"_env_file": None}
     return Settings(
@@ -87,6 +106,13 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app
+
+
+@pytest.fixture
+def services(app: FastAPI) -> Services:
+    """What the routes stand on."""
+    found: Services = app.state.services
+    return found
 
 
 @pytest_asyncio.fixture

@@ -29,6 +29,9 @@ class BreakableLink:
             raise self.error
         return await self._inner.execute_many(commands)
 
+    async def unblock(self) -> None:
+        await self._inner.unblock()
+
     async def close(self) -> None:
         await self._inner.close()
 

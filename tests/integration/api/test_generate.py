@@ -81,6 +81,15 @@ async def test_a_bad_idempotency_key_is_refused(client: httpx.AsyncClient, key: 
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "Idempotency-Key")
 
 
+async def test_two_idempotency_keys_are_refused(client: httpx.AsyncClient) -> None:
+    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+
+    answer = await client.post("/generate", json=PAIR, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert (await client.get("/scenarios")).json()["items"] == []
+
+
 async def test_an_unknown_template_is_404_with_the_close_name(client: httpx.AsyncClient) -> None:
     answer = await client.post("/generate", json={"scenario": "Pari"})
 

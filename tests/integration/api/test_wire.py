@@ -77,6 +77,27 @@ async def test_endless_chunks_are_413(port: int) -> None:
     assert status(answer) == 413
 
 
+@pytest.mark.parametrize("path", ["/livez", "/scenarios", "/nothing"])
+@pytest.mark.parametrize(
+    "body",
+    [b"Content-Length: 20000000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n" + b"2\r\n{}\r\n" * 5_000],
+    ids=["never comes", "never ends"],
+)
+async def test_a_body_that_nobody_wants_is_not_waited_for(port: int, path: str, body: bytes) -> None:
+    answer = await send(port, f"GET {path} HTTP/1.1\r\nHost: api\r\n".encode() + body)
+
+    assert status(answer) == (404 if path == "/nothing" else 200)
+    assert b"connection: close" in answer.partition(b"\r\n\r\n")[0].lower()
+
+
+async def test_an_empty_body_leaves_the_connection_open(port: int) -> None:
+    ask = "GET /livez HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n{}\r\n"
+
+    answer = await send(port, (ask.format("") + ask.format("Connection: close\r\n")).encode())
+
+    assert answer.count(b"HTTP/1.1 200") == 2
+
+
 @pytest.mark.parametrize("length", ["-5", "x", "1, 2", "99999999999999999999999999"])
 async def test_a_false_content_length_is_a_4xx(port: int, length: str) -> None:
     answer = await send(port, head(f"Content-Length: {length}") + b"{}")

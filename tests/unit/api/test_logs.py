@@ -1,3 +1,4 @@
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -66,3 +67,44 @@ def test_an_exception_is_one_line_without_the_secret_in_it(capfd: pytest.Capture
     text = capfd.readouterr().err
     assert "s3cret" not in text
     assert "ConnectionError" in json.loads(text)["exception"]
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("redis://host:6379/0?password=s3cret&db=1", "redis://host:6379/0?password=***&db=1"),
+        ("redis://host?db=1&PASSWORD=s3cret failed", "redis://host?db=1&PASSWORD=*** failed"),
+        ("https://host/x?api_key=s3cret#end", "https://host/x?api_key=***#end"),
+        ("redis://user:s3c@ret@host/0", "redis://user:***@host/0"),
+        ("http://host:80/a?page=2", "http://host:80/a?page=2"),
+    ],
+)
+def test_a_password_in_an_address_is_hidden_wherever_it_stands(
+    capfd: pytest.CaptureFixture[str], told: str, kept: str
+) -> None:
+    configure("info", json=True)
+
+    structlog.get_logger("test").info("connecting", to=told)
+    logging.getLogger("library").info("connecting to %s", told)
+
+    ours, theirs = map(json.loads, capfd.readouterr().err.splitlines())
+    assert (ours["to"], theirs["event"]) == (kept, f"connecting to {kept}")
+
+
+def test_a_line_takes_any_value(capfd: pytest.CaptureFixture[str]) -> None:
+    configure("info", json=True)
+
+    structlog.get_logger("test").info(
+        "odd", half="\ud800", large=2**70, keys={1: "a", (2, 3): "b"}, thing=object()
+    )
+
+    assert json.loads(capfd.readouterr().err)["half"] == "\ud800"
+
+
+def test_a_log_that_nobody_takes_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure("info", json=True)
+    stream.close()
+
+    structlog.get_logger("test").info("nobody reads this")

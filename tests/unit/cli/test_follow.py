@@ -8,6 +8,7 @@ from rich.console import Console
 
 from orchestrator.cli import follow as following
 from orchestrator.cli.client import ApiClient
+from orchestrator.cli.exits import CommandError, Exit
 from orchestrator.cli.follow import IDLE_S, Idle, follow
 from orchestrator.cli.view import age_s, result_of
 
@@ -51,6 +52,9 @@ def test_lines_have_the_times_of_the_events_in_their_order_and_the_wait_once(
         def scenario(self, scenario_id: str) -> Any:
             return states.pop(0)
 
+        def queues(self) -> dict[str, Any]:
+            raise CommandError("Redis is not available", Exit.UNREACHABLE)
+
     monkeypatch.setattr(following, "IDLE_S", 0.0)
     monkeypatch.setattr(following, "EVERY_S", 0.0)
     output = StringIO()
@@ -61,6 +65,31 @@ def test_lines_have_the_times_of_the_events_in_their_order_and_the_wait_once(
     assert lines[0].split()[:4] == ["1.0", "s", "▶", "Early"]
     assert lines[1].split()[:4] == ["3.0", "s", "✓", "Late"]
     assert "waiting for a worker of none" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("queue", "reason"),
+    [
+        ({"waiting": 2, "pending": 0, "consumers": 0}, "no worker reads queue:a"),
+        ({"waiting": 2, "pending": 1, "consumers": 1}, "waiting for a worker of a: 2 tasks wait, 1 are held"),
+        (None, "waiting for a worker of a: none reads queue:a, or all are busy"),
+    ],
+)
+def test_the_reason_is_what_the_queue_tells(queue: Any, reason: str) -> None:
+    asked: list[int] = []
+
+    class Api(ApiClient):
+        def queues(self) -> dict[str, Any]:
+            asked.append(1)
+            return {"a": queue} if queue else {}
+
+    idle = Idle()
+    with Api("http://nobody") as api:
+        first, again = idle.reasons(api, ["a"]), idle.reasons(api, ["a"])
+
+    assert first == again
+    assert first[0].startswith(reason)
+    assert len(asked) == 1
 
 
 def test_age_ends_with_the_scenario() -> None:

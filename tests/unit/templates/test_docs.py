@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from orchestrator.templates.sandbox import ENVIRONMENT, METHODS
+from orchestrator.templates.functions import METHODS
+from orchestrator.templates.sandbox import ENVIRONMENT
 from tests.unit.templates.build import build, edges
 
 PAGE = (Path(__file__).parents[3] / "docs" / "templates.md").read_text("utf-8")

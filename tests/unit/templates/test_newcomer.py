@@ -66,6 +66,20 @@ def test_a_field_of_ones_own_is_not_taken_for_a_misspelt_one(field: str) -> None
     assert field_meant(field) == ""
 
 
+@pytest.mark.parametrize(
+    "word", ["depends_on", "dependsOn", "dependencies", "after", "upstream", "requires", "wait_for"]
+)
+def test_the_word_of_another_system_for_an_edge_is_a_warning(word: str) -> None:
+    (warning,) = build(tasks(task("A"), task("B", **{word: "[A]"}))).warnings
+
+    assert (warning.code, warning.path, warning.hint) == (
+        "unknown_field",
+        f"tasks[1].{word}",
+        "did you mean 'needs'?",
+    )
+    assert not build(tasks(task("A"), task("B", needs="[A]", **{word: "[A]"}))).warnings
+
+
 def test_a_misspelt_field_is_a_warning_and_strictly_an_error() -> None:
     text = tasks(task("A"), task("B", need="[A]", promt="hello"))
     warnings = build(text).warnings

@@ -13,6 +13,7 @@ const CONCURRENCY = 100;
 const DIAMOND = 23;
 const SLIDES = 10;
 const WARM_UP_MS = 10_000;
+const POLL_MS = { w2lat: 0.5, w3: 1 };
 const RAN = fs.openSync(process.env.BENCH_RAN, "a+");
 
 const [, , workload, countText, redisUrl = process.env.BENCH_REDIS_URL, processesText] = process.argv;
@@ -57,7 +58,7 @@ function shapes() {
 const ranSoFar = () => fs.fstatSync(RAN).size / 2;
 
 async function until(enough) {
-  while (ranSoFar() < enough) await sleep(0.5);
+  while (ranSoFar() < enough) await sleep(POLL_MS[workload] ?? 5);
 }
 
 async function warmUp(submit, shape, processes) {

@@ -1,0 +1,14 @@
+"""Times and limits of the engine, as the settings have them."""
+
+from orchestrator.config import Settings
+from orchestrator.store.store import Policy
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy for a store."""
+    return Policy(
+        lease_ms=settings.lease_ms,
+        http_lease_ms=settings.http_lease_ms,
+        max_lost=settings.max_attempts,
+        retention_ms=settings.retention_s * 1000,
+    )
