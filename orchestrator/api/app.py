@@ -13,7 +13,7 @@ from orchestrator.store.store import Store
 from orchestrator.templates import Registry
 from workers_sdk.protocol.link import Link, RedisLink
 
-from . import artifacts, documented, handlers, health, scenarios, tasks, templates
+from . import artifacts, cancel, documented, handlers, health, scenarios, tasks, templates
 from .edge import Edge
 from .health import service_version
 from .policy import policy_of
@@ -55,7 +55,7 @@ def create_app(
     )
     app.add_middleware(Edge)
     handlers.install(app)
-    for module in (scenarios, tasks, templates, artifacts, health):
+    for module in (scenarios, tasks, cancel, templates, artifacts, health):
         app.include_router(module.router)
     documented.install(app)
     return app

@@ -204,6 +204,33 @@ class TaskErrorIn(Request):
     message: str = Field(max_length=MAX_ERROR_CHARS)
 
 
+class CancelIn(Request):
+    """Why, and who asks for it; both are kept with the scenario and shown with its tasks."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "ordered by mistake", "by": "ann@example.org"}]}
+    )
+
+    reason: str = Field(default="cancelled on request", min_length=1, max_length=500)
+    by: str = Field(default="", max_length=200)
+
+
+class AttemptOut(BaseModel):
+    """An attempt that failed or was lost. Times are ISO 8601 in UTC."""
+
+    attempt: int
+    worker: str
+    started_at: str | None
+    finished_at: str
+    error: Json
+
+
+class AttemptsOut(BaseModel):
+    """Attempts of a task, oldest first, the last 20."""
+
+    items: list[AttemptOut]
+
+
 class StatusIn(Request):
     """A report about a task, by HTTP; the `worker` of such a task is `http`, whoever reports."""
 

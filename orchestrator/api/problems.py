@@ -63,6 +63,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "already_final": Kind(
         409, "Task is final", "The task ended with another status; reports change nothing any more."
     ),
+    "scenario_final": Kind(
+        409, "Scenario is final", "The scenario has ended; nothing of it can be cancelled."
+    ),
     "not_ready": Kind(409, "Task is not ready", "Tasks that it depends on have not succeeded yet."),
     "held_by_worker": Kind(
         409, "Task is held by a worker", "A worker holds the task; only a report with its token is taken."

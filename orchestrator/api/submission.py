@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import orjson
 
-from orchestrator.store.records import Idempotency, NewScenario, NewTask, ScenarioRecord
+from orchestrator.store.records import Idempotency, NewScenario, NewTask, RetryPolicy, ScenarioRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import GeneratedScenario, Limits, Template, TemplateProblem, generate
 from workers_sdk.protocol.keys import same_slot, scenario_id_from
@@ -150,7 +150,15 @@ def new_scenario(scenario: GeneratedScenario, warnings: Sequence[Json]) -> NewSc
         template_hash=scenario.template_hash,
         task_ids=[spec.id for spec in tasks],
         tasks=[
-            NewTask(spec.id, spec.service, spec.name, spec.queue, spec.consumers, spec.fields)
+            NewTask(
+                spec.id,
+                spec.service,
+                spec.name,
+                spec.queue,
+                spec.consumers,
+                spec.fields,
+                RetryPolicy(**spec.policy) if spec.policy else None,
+            )
             for spec in map(tasks.__getitem__, scenario.write_order)
         ],
         warnings=list(warnings),

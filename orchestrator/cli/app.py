@@ -34,6 +34,7 @@ _COMMANDS: Final = {
         "remote:scenario": "Show one scenario with its tasks.",
         "remote:scenarios": "List scenarios, newest first.",
         "remote:task": "Show all that is known of one task.",
+        "remote:cancel": "Cancel a scenario, or a task with all that depends on it.",
     },
     "Templates": {
         "local:plan": "Render and check a template and draw its graph; nothing is started.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import quote
 
 import httpx
@@ -58,6 +58,15 @@ class ApiClient:
     def task(self, task_id: str) -> Json:
         """One task."""
         return self._call("GET", f"/tasks/{quote(task_id, safe='')}", "id")
+
+    def attempts(self, task_id: str) -> Json:
+        """Attempts of a task that did not succeed."""
+        return self._call("GET", f"/tasks/{quote(task_id, safe='')}/attempts", "items")
+
+    def cancel(self, kind: Literal["scenarios", "tasks"], any_id: str, reason: str) -> Json:
+        """Cancel a scenario or a task."""
+        path = f"/{kind}/{quote(any_id, safe='')}/cancel"
+        return self._call("POST", path, "status", json={"reason": reason} if reason else {})
 
     def templates(self) -> Json:
         """All templates."""

@@ -98,6 +98,26 @@ def task(task_id: str, /, *, api: Api = None, output: Output = "text") -> int:
     return Exit.OK
 
 
+def cancel(
+    any_id: str,
+    /,
+    *,
+    task: Annotated[bool, Parameter(negative=(), help="It is the id of a task, not of a scenario.")] = False,
+    reason: str = "",
+    api: Api = None,
+    output: Output = "text",
+) -> int:
+    """Cancel a scenario, or a task with all that depends on it.
+
+    Args:
+        reason: Kept with it and shown as the cause.
+    """
+    with ApiClient(api_url(api)) as client:
+        found = client.cancel("tasks" if task else "scenarios", any_id, reason)
+    show(found, Text(f"{any_id}  {found['status']}"), output)
+    return Exit.OK
+
+
 def _watched(client: ApiClient, scenario_id: str, timeout: float | None, output: str) -> int:
     found = follow(client, scenario_id, Console(stderr=True), timeout_s=timeout)
     title = f"{found['scenario_id']}  {found['name']}, {found['total']} tasks in {age_s(found):.1f} s"

@@ -14,6 +14,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from orchestrator.templates.problems import QUOTE_IT, Finding, Path, did_you_mean, shown
+from orchestrator.templates.retry import Retry, RetryForm
 from workers_sdk.protocol.keys import is_service
 from workers_sdk.protocol.messages import RESERVED_FIELDS
 
@@ -101,6 +102,9 @@ class TaskForm(BaseModel):
         default_factory=list, description="Tasks that this one waits for, by local id or by name."
     )
     count: Count | None = None
+    retry: Retry | None = Field(
+        None, description="When a failed attempt is followed by another; by default never."
+    )
     prompt: str | None = Field(None, description="Text for the worker.")
     params: dict[str, Any] | None = Field(None, description="Parameters for the worker; any JSON.")
 
@@ -156,6 +160,9 @@ def _finding(detail: ErrorDetails) -> Finding:
     last = str(path[-1]) if path else ""
     if code == "missing_field":
         return Finding(code, f"{last!r} is missing", path=path)
+    if code == "unknown_field" and "retry" in path:
+        hint = did_you_mean(last, RetryForm.model_fields)
+        return Finding(code, f"{last!r} is not a field of `retry`", path=path, hint=hint)
     if code == "unknown_field":
         hint = did_you_mean(last, ScenarioForm.model_fields) or "fields of your own belong to a task"
         return Finding(code, f"{last!r} is not a field of a scenario", path=path, hint=hint)

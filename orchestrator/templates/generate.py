@@ -32,7 +32,8 @@ _KEY_BYTES: Final = 100
 class TaskSpec:
     """One task to be created.
 
-    `key` is its local id, `queue` its real in-degree, `consumers` are ids; `fields` are the template's own fields.
+    `key` is its local id, `queue` its real in-degree, `consumers` are ids; `fields` are the template's own fields,
+    `policy` is its `retry` with all defaults, times in milliseconds.
     Values inside `fields` may be shared between tasks and scenarios: read, do not change.
     """
 
@@ -43,6 +44,7 @@ class TaskSpec:
     queue: int
     consumers: list[str]
     fields: dict[str, Json]
+    policy: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,10 @@ def _fill(template: Template, plan: Plan, state: Rendering) -> list[TaskSpec]:
                 _pay(template, filled, last.copies, state)
         fields = filled if task.index is None else {**filled, "index": task.index, **_own_index(filled)}
         consumers = [ids[consumer] for consumer in task.consumers]
-        tasks.append(TaskSpec(task_id, task.key, task.service, task.name, task.queue, consumers, fields))
+        spec = TaskSpec(
+            task_id, task.key, task.service, task.name, task.queue, consumers, fields, task.policy
+        )
+        tasks.append(spec)
     return tasks
 
 

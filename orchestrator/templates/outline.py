@@ -14,7 +14,7 @@ Input = tuple[int, Use]
 Field = tuple[str, Tree]
 
 TASK_VALUE: Final = frozenset(
-    ("id", "scenario_id", "service", "name", "queue", "status", "consumers", "needs", "count")
+    ("id", "scenario_id", "service", "name", "queue", "status", "consumers", "needs", "count", "retry")
 )
 LISTS: Final = ("consumers", "needs")
 _TASK_OWN: Final = TASK_VALUE | {"created_at", "updated_at", "result_ref"}

@@ -11,6 +11,7 @@ from orchestrator.templates.naming import Form, Names
 from orchestrator.templates.outline import LISTS, TASK_VALUE, Field, Row
 from orchestrator.templates.problems import Finding, Path, TemplateProblem, shown
 from orchestrator.templates.references import TaskIds, link, targets_of
+from orchestrator.templates.retry import policy_of
 from orchestrator.templates.shape import TOP_VALUE, Shape, resolved, stand_in
 from orchestrator.templates.state import Given, Rendering
 from orchestrator.templates.tree import Json, Map, Tree
@@ -44,6 +45,7 @@ class PlannedTask:
     consumers: tuple[int, ...]
     filling: Filling
     index: int | None
+    policy: dict[str, Json] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,6 +225,7 @@ def _assemble(
     graph: Graph,
     heights: list[int],
 ) -> Plan:
+    policies = {form.number: policy_of(form.fields.get("retry")) for form in forms}
     filling_of = {form.number: filling for form, filling in zip(forms, fillings, strict=True)}
     tasks = [
         PlannedTask(
@@ -233,6 +236,7 @@ def _assemble(
             consumers=tuple(graph.after[position]),
             filling=filling_of[task.form.number],
             index=task.index,
+            policy=policies[task.form.number],
         )
         for position, task in enumerate(names.tasks)
     ]

@@ -103,6 +103,8 @@ def resolved(tree: Tree, given: Given, path: Path, findings: list[Finding]) -> J
         return to_text(values[0]) if len(tree.parts) == 1 else substitute(tree, given.values)
     if isinstance(tree, Items):
         return [resolved(item, given, (*path, index), findings) for index, item in enumerate(tree)]
+    if isinstance(tree, Map):
+        return {name: resolved(item, given, (*path, name), findings) for name, item in tree.items()}
     return tree
 
 

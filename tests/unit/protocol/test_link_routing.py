@@ -1,9 +1,11 @@
-"""Which key decides where a command goes in a cluster."""
+"""Which key decides where a command goes in a cluster, and where a redirection leads."""
 
 import pytest
 
-from workers_sdk.protocol.cluster import key_of
-from workers_sdk.protocol.link import Command
+from workers_sdk.protocol.address import address_of
+from workers_sdk.protocol.cluster import Routes, key_of
+from workers_sdk.protocol.link import Command, Refused, Unavailable
+from workers_sdk.protocol.node import Manners
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,26 @@ from workers_sdk.protocol.link import Command
 )
 def test_the_key_of_a_command(command: Command, key: str | bytes | None) -> None:
     assert key_of(command) == key
+
+
+async def test_redirections_lead_to_the_host_they_name_or_to_that_of_the_speaker() -> None:
+    routes = Routes(address_of("redis://:S3cret@home:7000"), Manners(0, 1, ""))
+    home = routes.node_of(("PING",))
+
+    for text, host, port in (
+        ("MOVED 1 other:1", "other", 1),
+        ("ASK 1 ::1:2", "::1", 2),
+        ("MOVED 1 :3", "home", 3),
+    ):
+        node = routes.told(Refused(text), home)
+        assert (node.address.host, node.address.port, node.address.password) == (host, port, "S3cret")
+        assert routes.told(Refused(text), home) is node
+
+
+async def test_a_closed_link_makes_no_way_to_another_server() -> None:
+    routes = Routes(address_of("redis://home"), Manners(0, 1, ""))
+    home = routes.node_of(("PING",))
+    await routes.close()
+
+    with pytest.raises(Unavailable, match="closed"):
+        routes.told(Refused("MOVED 1 other:1"), home)

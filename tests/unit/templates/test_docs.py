@@ -6,6 +6,7 @@ from pathlib import Path
 from orchestrator.templates.functions import METHODS
 from orchestrator.templates.sandbox import ENVIRONMENT
 from tests.unit.templates.build import build, edges
+from tests.unit.templates.test_retry import DEFAULTS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "templates.md").read_text("utf-8")
 SOURCES = Path(__file__).parents[3] / "orchestrator" / "templates"
@@ -13,12 +14,18 @@ SOURCES = Path(__file__).parents[3] / "orchestrator" / "templates"
 
 def test_the_examples_of_the_page_work() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == 2
-    natural, full = (build(example) for example in examples)
+    assert len(examples) == 3
+    natural, retrying, full = (build(example) for example in examples)
+    assert retrying.tasks[0].policy == DEFAULTS | {
+        "max_attempts": 4,
+        "delay_ms": 5_000,
+        "only": ["Timeout"],
+        "never": ["NotFound"],
+    }
     assert len(natural.tasks) == 9
     assert natural.tasks[-1].queue == 4
     assert edges(full) == {("CreateText", "CreateVoice")}
-    assert not natural.warnings + full.warnings
+    assert not natural.warnings + retrying.warnings + full.warnings
 
 
 def test_the_page_lists_the_filters_and_methods_that_there_are() -> None:
