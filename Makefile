@@ -12,7 +12,7 @@ override DESCRIPTION := $(value DESCRIPTION)
 export DESCRIPTION
 
 help:  ## This list
-	@$(PYTHON) -c 'import re; [print(f"  make {n:8}{t}") for n, t in re.findall(r"(?m)^([a-z]+):.*?## (.*)", open("Makefile").read())]'
+	@$(PYTHON) -c 'import re; [print(f"  make {n:12}{t}") for n, t in re.findall(r"(?m)^([a-z-]+):.*?## (.*)", open("Makefile").read())]'
 
 setup: .venv/installed  ## Environment in .venv (every other target does this when needed)
 

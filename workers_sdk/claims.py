@@ -18,7 +18,7 @@ from .shift import Shift, batches
 from .wire import GO
 
 DELAY_S: Final = 0.01
-BATCH: Final = 100
+BATCH: Final = 64
 
 
 class Claims:

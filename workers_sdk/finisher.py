@@ -12,8 +12,8 @@ from .protocol.link import Refused
 from .seams import Patience
 from .shift import Shift, batches
 
-BATCH: Final = 100
-"""Reports per call, as many as the engine applies in one; with results of the largest size that is 6 MiB."""
+BATCH: Final = 64
+"""Reports per call, as many as the engine applies in one; with results of the largest size that is 4 MiB."""
 
 Finished = tuple[Delivery, Outcome]
 

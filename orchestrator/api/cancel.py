@@ -19,7 +19,7 @@ from .views import scenario_item, task_out
 
 router = APIRouter(route_class=JsonRoute)
 
-MOST_CHUNKS: Final = 50
+MOST_CHUNKS: Final = 80
 """Of a scenario, before the answer: 5,000 tasks with the usual chunk. The engine goes on with the rest."""
 
 Id = Annotated[str, Path(description="16 characters.")]

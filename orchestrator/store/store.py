@@ -54,7 +54,7 @@ class Policy:
     http_lease_ms: int = 300_000
     max_lost: int = 3
     retention_ms: int = 7 * 86_400_000
-    chunk: int = 100
+    chunk: int = 64
 
 
 class Store:

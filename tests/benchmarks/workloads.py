@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,11 @@ from orchestrator.api.submission import identify, new_scenario
 from orchestrator.templates import Limits, Registry, generate
 from tests.benchmarks.system import System
 from tests.support.wait import wait_until
-from workers_sdk.protocol.messages import Status
 
 CLIENTS: Final = 16
 """Requests under way at once, as an API process would have them."""
+LATENCY_EVERY_S: Final = 0.0005
+CHAINS: Final = 5
 LIMITS: Final = Limits(max_tasks=200_000, max_edges=1_000_000)
 REGISTRY: Final = Registry([Path(__file__).parent / "templates"], LIMITS)
 
@@ -44,18 +46,21 @@ async def submit(system: System, name: str, variables: Mapping[str, Any]) -> tup
     return scenario_id, len(scenario.tasks)
 
 
-async def ended(system: System, count: int) -> None:
-    """Wait until `count` scenarios ended well, looking from outside."""
-    key = system.store.partitions[0].index_of(Status.SUCCESS)
+async def ended(system: System, count: int, *, every_s: float = 0.002) -> None:
+    """Wait until `count` scenarios ended well, looking from outside. Raises CommandError when a process ended."""
 
     async def enough() -> bool:
-        return bool(await system.link.execute("ZCARD", key) >= count)
+        system.fleet.check()
+        return await system.ended() >= count
 
-    await wait_until(enough, what="the end of all scenarios", timeout_s=600, every_s=0.002)
+    await wait_until(enough, what="the end of all scenarios", timeout_s=600, every_s=every_s)
 
 
-async def _many(system: System, name: str, variables: Mapping[str, Any], scenarios: int) -> Measured:
-    before = await system.link.execute("ZCARD", system.store.partitions[0].index_of(Status.SUCCESS))
+async def many(
+    system: System, name: str, variables: Mapping[str, Any], scenarios: int, *, every_s: float = 0.002
+) -> Measured:
+    """Submit equal scenarios, `CLIENTS` at once, and wait until all ended well; looks every `every_s` seconds."""
+    before = await system.ended()
     left = iter(range(scenarios))
     started = time.perf_counter()
 
@@ -63,41 +68,43 @@ async def _many(system: System, name: str, variables: Mapping[str, Any], scenari
         return sum([(await submit(system, name, variables))[1] for _ in left])
 
     tasks = sum(await asyncio.gather(*(client() for _ in range(CLIENTS))))
-    await ended(system, before + scenarios)
+    await ended(system, before + scenarios, every_s=every_s)
     return Measured(tasks, time.perf_counter() - started)
 
 
 async def w1_flat(system: System) -> Measured:
     """20,000 independent tasks in a batch of 20 scenarios."""
-    return await _many(system, "BenchFlat", {"N": 1_000}, 20)
+    return await many(system, "BenchFlat", {"N": 1_000}, 20)
 
 
 async def w2_diamond(system: System) -> Measured:
     """500 scenarios of 23 tasks."""
-    return await _many(system, "BenchDiamond", {}, 500)
+    return await many(system, "BenchDiamond", {}, 500)
 
 
 async def w2_latency(system: System) -> Measured:
     """50 of those one after another on an idle system."""
-    runs = [await _many(system, "BenchDiamond", {}, 1) for _ in range(50)]
+    runs = [await many(system, "BenchDiamond", {}, 1, every_s=LATENCY_EVERY_S) for _ in range(50)]
     return Measured(
         sum(run.tasks for run in runs), sum(run.seconds for run in runs), tuple(run.seconds for run in runs)
     )
 
 
 async def w3_chain(system: System) -> Measured:
-    """Chains of 200 tasks, one after another."""
-    runs = [await _many(system, "BenchChain", {}, 1) for _ in range(5)]
-    return Measured(
-        sum(run.tasks for run in runs),
-        sum(run.seconds for run in runs),
-        tuple(run.seconds / run.tasks for run in runs),
-    )
+    """Chains of 200 tasks, one after another; a latency is the time from one body to the next."""
+    runs, hops = [], list[float]()
+    for _ in range(CHAINS):
+        start = system.marks.stat().st_size
+        runs.append(await many(system, "BenchChain", {}, 1))
+        marks = system.marks.read_bytes()[start:]
+        times = [int.from_bytes(marks[i : i + 8], "big") / 1e9 for i in range(0, len(marks), 8)]
+        hops += [later - earlier for earlier, later in pairwise(times)]
+    return Measured(sum(run.tasks for run in runs), sum(run.seconds for run in runs), tuple(hops))
 
 
 async def w4_wide(system: System) -> Measured:
     """1 -> 10,000 -> 1."""
-    return await _many(system, "BenchWide", {}, 1)
+    return await many(system, "BenchWide", {}, 1)
 
 
 WORKLOADS: Final[dict[str, Workload]] = {

@@ -8,7 +8,7 @@ from orchestrator.cli.app import build
 
 ROOT = Path(__file__).parents[2]
 PAGES = [page for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md"))]
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def code_of(page: Path) -> Iterator[str]:
@@ -51,4 +51,4 @@ def test_every_scenarist_command_that_is_named_exists_with_its_options() -> None
 
 def test_every_make_target_has_a_help_text() -> None:
     text = (ROOT / "Makefile").read_text()
-    assert set(re.findall(r"^([a-z]+):.*##", text, re.MULTILINE)) == TARGETS
+    assert set(re.findall(r"^([a-z-]+):.*##", text, re.MULTILINE)) == TARGETS
