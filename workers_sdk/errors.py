@@ -1,5 +1,11 @@
 """What a handler raises on purpose. Everything else that it raises is recorded as it is."""
 
+import math
+from typing import Final
+
+LONGEST_S: Final = 31 * 86_400.0
+"""Longest wait that a handler may ask for."""
+
 
 class Fail(Exception):
     """Fail the task with a reason for people and a code for programs.
@@ -15,16 +21,21 @@ class Fail(Exception):
         self, message: str, *, code: str = "failed", retry: bool = True, retry_after_s: float | None = None
     ) -> None:
         super().__init__(message, code)
-        self.message = message
-        self.code = code
+        self.message = str(message)
+        self.code = str(code)
         self.retry = retry
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = retry_after_s if retry_after_s is None else _seconds(retry_after_s)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _fail, (self.message, self.code, self.retry, self.retry_after_s)
 
     def __str__(self) -> str:
         return self.message
+
+
+def _seconds(value: float) -> float:
+    """Within what can be waited for; what is no number waits for nothing."""
+    return 0.0 if math.isnan(value) else min(max(0.0, value), LONGEST_S)
 
 
 class Cancelled(Exception):

@@ -8,6 +8,7 @@ from .protocol.keys import is_service
 from .protocol.link import Link
 from .seams import Seams
 
+MAX_NAME: Final = 200
 DEFAULT_URL: Final = "redis://localhost:6379"
 
 
@@ -32,6 +33,8 @@ class Options:
             )
         if len(set(self.services)) != len(self.services):
             raise ValueError("a service is named twice")
+        if not 0 < len(self.name) <= MAX_NAME:
+            raise ValueError(f"the name of a worker has 1 to {MAX_NAME} characters")
         if self.concurrency < 1 or self.drain_s < 0:
             raise ValueError("concurrency must be at least 1, drain_s at least 0")
 

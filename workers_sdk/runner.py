@@ -1,6 +1,7 @@
 """Runs deliveries, each in one asyncio task: context, attempt, outcome to the finisher."""
 
 import asyncio
+import functools
 
 import structlog
 
@@ -45,7 +46,7 @@ class Runner:
         self.bug: asyncio.Future[None] = self._loop.create_future()
         self.claims = Claims(shift, self.lose)
         self.pools = Pools(shift.seats.free)
-        self._tasks: dict[Delivery, asyncio.Task[None]] = {}
+        self._tasks: dict[Delivery, asyncio.Task[Outcome | None]] = {}
         self._log = structlog.get_logger("workers_sdk")
 
     @property
@@ -55,7 +56,8 @@ class Runner:
 
     def start(self, delivery: Delivery) -> None:
         """Begin. The seat of the delivery is given back when its handler has really ended."""
-        self._tasks[delivery] = self._loop.create_task(self._work(delivery))
+        task = self._tasks[delivery] = self._loop.create_task(self._attempt(delivery))
+        task.add_done_callback(functools.partial(self._ended, delivery))
         self.claims.add(delivery)
 
     def lose(self, delivery: Delivery) -> None:
@@ -74,21 +76,19 @@ class Runner:
             delivery.cancelled.set()
             task.cancel()
 
-    async def _work(self, delivery: Delivery) -> None:
-        outcome: Outcome | None = None
-        try:
-            outcome = await self._attempt(delivery)
-        except Exception as error:
+    def _ended(self, delivery: Delivery, task: asyncio.Task[Outcome | None]) -> None:
+        """In a callback: a task that is cancelled before its first step runs none of its own code."""
+        del self._tasks[delivery]
+        delivery.ended = True
+        self._progress.forget(delivery)
+        self._shift.seats.give()
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or delivery.cancelled.is_set():
+            return  # nobody wants to know any more
+        if error:
             if not self.bug.done():
                 self.bug.set_exception(error)
-        finally:
-            del self._tasks[delivery]
-            delivery.ended = True
-            self._progress.forget(delivery)
-            self._shift.seats.give()
-        if delivery.cancelled.is_set():
-            return  # nobody wants to know any more
-        if outcome:
+        elif outcome := task.result():
             self._finisher.add(delivery, outcome)
         else:
             self._shift.held.remove(delivery)

@@ -78,15 +78,9 @@ class Session:
         """
         links = [self._options.connect(block_ms=BLOCK_MS, connections=1) for _ in self._shift.partitions]
         ears = [self._options.connect(block_ms=BLOCK_MS, connections=1) for _ in self._shift.partitions]
+        runner = Runner(self._shift, self._handlers, self._finisher, self._progress, self._options.artifacts)
         try:
             async with asyncio.TaskGroup() as group:
-                runner = Runner(
-                    self._shift,
-                    self._handlers,
-                    self._finisher,
-                    self._progress,
-                    self._options.artifacts,
-                )
                 await self._work(group, runner, links, ears)
         finally:
             runner.pools.close()

@@ -52,7 +52,10 @@ class Shift:
     ) -> None:
         """Remove an entry that cannot be used; facts about it are kept."""
         patience.log.error("entry_set_aside", service=service, entry_id=entry_id, reason=reason)
-        await patience.insist(lambda: self.wire.quarantine(at, service, entry_id, reason), self.stop)
+        try:
+            await patience.insist(lambda: self.wire.quarantine(at, service, entry_id, reason), self.stop)
+        except Refused as error:  # it stays pending, and goes through other hands
+            patience.log.error("entry_not_set_aside", service=service, entry_id=entry_id, error=str(error))
 
 
 def batches(items: Sequence[T], at: Callable[[T], Partition], size: int) -> Iterator[list[T]]:

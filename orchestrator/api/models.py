@@ -216,7 +216,7 @@ class CancelIn(Request):
 
 
 class AttemptOut(BaseModel):
-    """An attempt that failed or was lost. Times are ISO 8601 in UTC."""
+    """An attempt that failed. Times are ISO 8601 in UTC."""
 
     attempt: int
     worker: str

@@ -73,9 +73,9 @@ class Timekeeper:
 
     async def _cancel(self, scenario_id: str) -> bool:
         """Go on where the one who asked for it stopped."""
-        while await self._store.cancel(scenario_id) == "MORE":
+        while (outcome := await self._store.cancel(scenario_id)) == "MORE":
             continue
-        return True
+        return outcome in ("DONE", "FINAL", "UNKNOWN")
 
     async def _purge(self, scenario_id: str) -> bool:
         while (outcome := await self._store.purge(self._at, scenario_id)) == "MORE":

@@ -87,9 +87,14 @@ def failure_fields(fields: Mapping[str, str]) -> dict[str, str]:
     """Fields of a failure with what the policy of its task asks for: the error's type, and what the handler said of a
     next attempt. Text that is no JSON object becomes the message of one."""
     error = _object(fields.get("error", ""))
+    try:
+        text = dumps(error).decode()
+    except TypeError:  # nested deeper than can be written again
+        error = {"type": "failed", "message": "the error is nested too deep"}
+        text = dumps(error).decode()
     after_ms = error.get("retry_after_ms")
     hint = "never" if error.get("retry") is False else str(after_ms) if _is_delay(after_ms) else ""
-    return {**fields, "error": dumps(error).decode(), "error_type": str(error["type"])[:200], "retry": hint}
+    return {**fields, "error": text, "error_type": str(error["type"])[:200], "retry": hint}
 
 
 def _object(text: str) -> dict[str, Any]:

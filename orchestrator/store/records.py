@@ -98,7 +98,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that failed or was lost. Times are ISO 8601 text."""
+    """An attempt that failed. Times are ISO 8601 text."""
 
     attempt: int
     worker: str

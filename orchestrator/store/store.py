@@ -335,7 +335,7 @@ class Store:
         return (await self.tasks([task_id]))[0]
 
     async def attempts(self, task_id: str) -> list[Attempt]:
-        """Attempts of a task that failed or were lost, the last 20, oldest first."""
+        """Attempts of a task that failed, the last 20, oldest first."""
         key = self.partitions.of(task_id).attempts(task_id)
         return [Attempt(**loads(one)) for one in await self.link.execute("LRANGE", key, 0, -1)]
 

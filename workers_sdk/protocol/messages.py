@@ -39,7 +39,7 @@ ENGINE_FIELDS: Final = frozenset(
     (
         "id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref",
         "result", "error", "attempt", "token", "entry", "worker", "started_at", "finished_at", "released",
-        "progress", "message", "lost", "policy", "error_type",
+        "progress", "message", "lost", "policy", "error_type", "failures",
     )
 )  # fmt: skip
 
@@ -220,7 +220,7 @@ class TaskEvent:
                 raw.get(b"token", b"").decode("ascii"),
                 {name: raw[key].decode() for key, name in _EVENT_FIELDS.items() if key in raw},
                 raw.get(b"acked") == b"1",
-                int(raw.get(b"cursor", 0)),
+                _cursor(raw.get(b"cursor", b"0")),
             )
         except (KeyError, ValueError) as error:
             raise Malformed(f"task event: {error}") from error
@@ -264,13 +264,19 @@ def _check_field(kind: EventKind, name: str, value: str) -> None:
         _check_progress(value)
 
 
+def _cursor(text: bytes) -> int:
+    if len(text) > 12 or not text.isdigit():
+        raise ValueError("cursor is not a position")
+    return int(text)
+
+
 def _check_result(value: str) -> None:
     if len(value.encode()) > MAX_RESULT_BYTES:
         raise Malformed(f"result is larger than {MAX_RESULT_BYTES} bytes")
     try:
-        loads(value)
-    except ValueError as error:
-        raise Malformed("result is not JSON") from error
+        dumps(loads(value))  # what is nested too deep can be read, but not shown
+    except (ValueError, TypeError) as error:
+        raise Malformed("result is not JSON, or nested too deep") from error
 
 
 def _check_progress(value: str) -> None:

@@ -135,11 +135,13 @@ local function refusal(task, kind, token, way, cursor)
     detail(task)
     return way ~= 'http' and 'STALE' or FINAL[task.status] and (task.status == kind and 'DUPLICATE' or 'FINISHED') or nil
   end
+  if token == '' and way ~= 'http' then return 'STALE' end
   if token ~= task.token and (token ~= '' or way ~= 'http') then return 'STALE' end
   if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
   if task.status == 'pending' then
     detail(task)
-    if task.queue > 0 then return 'NOT_READY' end
+    -- Without a token of its own it waits for others, or for its next attempt.
+    if task.queue > 0 or task.token == '' then return way == 'http' and 'NOT_READY' or 'STALE' end
     return kind == 'progress' and 'STALE' or nil
   end
   if task.worker == 'http' then return way ~= 'http' and not FINAL[kind] and 'HELD' or nil end
@@ -184,6 +186,7 @@ local function try_again(task, delay_ms)
   if task.status == 'processing' then move_count(counts_of(prefix, task.scenario_id), 'processing', 'pending') end
   task.status, task.token, task.worker = 'pending', '', ''
   set(task, 'status', 'pending')
+  set(task, 'failures', task.failures + 1)
   set(task, 'updated_at', now)
   for _, name in ipairs({'token', 'entry', 'worker', 'started_at', 'progress', 'message'}) do set(task, name, '') end
   retries[#retries + 1] = {'retry:' .. task.id, at_ms + delay_ms}
@@ -242,7 +245,8 @@ local function release_one(parent, id)
     finish(task, cancelled and 'cancelled' or 'skipped')
     return
   end
-  if counts_of(prefix, task.scenario_id).cancel then return end
+  local found = counts_of(prefix, task.scenario_id)
+  if not found or found.cancel then return end
   task.queue = task.queue - 1
   if not task.counted then
     task.counted = true

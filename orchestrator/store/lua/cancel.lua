@@ -14,7 +14,7 @@
 -- Returns  one of
 --          DONE       all of its tasks are final
 --          MORE       call again
---          FINAL      it had ended before; nothing was done
+--          FINAL      it had ended before; at most the timer was removed
 --          UNKNOWN    there is no such scenario
 -- Repeat   goes on, then FINAL.
 -- Cost     O(limit)
@@ -29,8 +29,10 @@ check(limit > 0, 'limit')
 redis.call('ZCARD', timers)
 redis.call('XLEN', cancellations)
 local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'cancel', 'cancel_at')
-if not state[1] then return 'UNKNOWN' end
-if state[1] ~= 'pending' and state[1] ~= 'processing' then return 'FINAL' end
+if state[1] ~= 'pending' and state[1] ~= 'processing' then
+  redis.call('ZREM', timers, 'cancel:' .. scenario_id)
+  return state[1] and 'FINAL' or 'UNKNOWN'
+end
 check(state[3] or cause ~= '', 'a cause')
 local why, position = state[3] or cause, tonumber(state[4] or 1)
 local found = counts_of(prefix, scenario_id)
@@ -70,7 +72,7 @@ if #told > 0 then redis.call('XADD', cancellations, 'MAXLEN', '~', 1000, '*', 't
 redis.call('HSET', scenario, 'cancel', why, 'cancel_at', position or #state[2] + 1, 'error', why, 'updated_at', now)
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms + retention_ms)
-if position then
+if position and #finished == 0 then
   redis.call('ZADD', timers, at_ms + 1000, 'cancel:' .. scenario_id)
   return 'MORE'
 end

@@ -36,7 +36,7 @@ local found = counts_of(prefix, task.scenario_id)
 redis.call('ZREM', timers, 'lease:' .. task_id)
 if lost >= max_lost then
   redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'failed', 'token', task.token, 'acked', '1', 'error',
-    '{"type":"worker_lost","message":"the worker was lost ' .. lost .. ' times while it held the task"}')
+    '{"type":"worker_lost","retry":false,"message":"the worker was lost ' .. lost .. ' times while it held the task"}')
   return 'GAVE_UP'
 end
 local token = attempt .. '.' .. nonce .. '.1'

@@ -60,7 +60,7 @@ for k, move in ipairs(moves) do
 end
 for _, failure in ipairs(failures) do
   redis.call('XADD', events, '*', 'task_id', failure[1], 'status', 'failed', 'token', failure[2], 'acked', '1', 'error',
-    '{"type":"worker_lost","message":"the worker was lost ' .. failure[3] .. ' times while it held the task"}')
+    '{"type":"worker_lost","retry":false,"message":"the worker was lost ' .. failure[3] .. ' times while it held the task"}')
 end
 write_counts(prefix, now)
 return answers

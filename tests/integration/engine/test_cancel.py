@@ -153,6 +153,21 @@ async def test_the_engine_goes_on_with_a_cancel_whose_caller_died(redis_url: str
     assert record.status is Status.CANCELLED
 
 
+@pytest.mark.parametrize("tasks", [5, 10])
+async def test_a_scenario_of_whole_chunks_leaves_no_timer(link: RedisLink, tasks: int) -> None:
+    """It stayed for ever, and as many as one read returns kept all other timers from being seen."""
+    store = await Store.open(link, policy=Policy(chunk=5), unsafe_volatile=True)
+    scenario = graph({f"t{i}": [] for i in range(tasks)})
+    await materialized(store, scenario)
+    words: list[str] = []
+    while not words or words[-1] == "MORE":
+        words.append(await store.cancel(scenario.scenario_id, WHY))
+
+    assert words[-1] == "DONE"
+    members = await link.execute("ZRANGE", "timers", 0, -1)
+    assert members == [f"purge:{scenario.scenario_id}".encode()]
+
+
 @pytest.mark.parametrize("begin", [False, True])
 async def test_a_task_is_cancelled_with_all_that_depends_on_it(
     engine: Running, worker: PlainWorker, link: RedisLink, begin: bool

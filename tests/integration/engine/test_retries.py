@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.engine import Seams
 from orchestrator.engine.advancer import Advancer
+from orchestrator.store.outcomes import Outcome
 from orchestrator.store.records import NewScenario, NewTask, RetryPolicy
 from orchestrator.store.store import Policy, Store
 from tests.support.engines import materialized
@@ -14,7 +15,7 @@ from tests.support.plain_worker import PlainWorker
 from tests.support.scripts import CLOCK, START_MS, virtual_scripts
 from workers_sdk.protocol.keys import Partitions
 from workers_sdk.protocol.link import RedisLink
-from workers_sdk.protocol.messages import EventKind, Status, dumps
+from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps
 
 DAY_MS = 24 * 3_600_000
 
@@ -115,6 +116,40 @@ async def test_a_report_under_the_token_of_an_earlier_attempt_changes_nothing(li
     await desk.advancer.step()
 
     assert await desk.status() == (Status.PENDING, 2)
+
+
+async def test_while_it_waits_nobody_without_a_token_can_report_it(link: RedisLink) -> None:
+    """No token is not the token of a task that has none."""
+    desk = await Desk(link, EXACT).open()
+    await desk.fail()
+
+    for kind in (EventKind.PROCESSING, EventKind.SUCCESS, EventKind.FAILED):
+        await link.execute("XADD", desk.at.task_events, "*", "task_id", desk.task_id, "status", kind.value)
+        assert await desk.store.report(TaskEvent(desk.task_id, kind)) is Outcome.NOT_READY
+    await desk.advancer.step()
+
+    assert await desk.status() == (Status.PENDING, 1)
+    assert len(await desk.store.attempts(desk.task_id)) == 1
+    assert await desk.passed(1_000) == "AGAIN"
+
+
+async def test_an_error_nested_too_deep_to_be_shown_is_told_as_one(link: RedisLink) -> None:
+    """It could be read but not written again, and ended one replica after the other."""
+    desk = await Desk(link, EXACT).open()
+    (entry,) = await desk.worker.take()
+    await desk.worker.report(entry, EventKind.FAILED, error='{"a":' * 400 + "1" + "}" * 400)
+    await desk.advancer.step()
+
+    [attempt] = await desk.store.attempts(desk.task_id)
+    assert attempt.error == {"type": "failed", "message": "the error is nested too deep"}
+
+
+async def test_a_task_handed_back_keeps_its_attempts(link: RedisLink) -> None:
+    """A worker that drains raises the number of the attempt; nothing has failed by that."""
+    desk = await Desk(link, EXACT).open()
+    await link.execute("HSET", desk.at.task(desk.task_id), "attempt", 7)
+
+    assert await desk.fail() == 1_000
 
 
 async def test_jitter_falls_anywhere_below_the_bound(link: RedisLink) -> None:

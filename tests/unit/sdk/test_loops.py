@@ -6,11 +6,14 @@ import pytest
 
 from tests.support.wait import wait_until
 from workers_sdk.claims import Claims
+from workers_sdk.finisher import Finisher
+from workers_sdk.handlers import Handlers
 from workers_sdk.held import Delivery, Held
 from workers_sdk.progress import INTERVAL_S, Progress
 from workers_sdk.protocol.keys import Partitions
 from workers_sdk.protocol.link import Link, Refused, Unavailable
 from workers_sdk.protocol.scripts import LUA, Scripts
+from workers_sdk.runner import Runner
 from workers_sdk.seams import Patience, first_of
 from workers_sdk.seats import Seats
 from workers_sdk.shift import Shift, batches
@@ -85,6 +88,20 @@ async def test_of_much_progress_the_newest_is_reported_now_and_then() -> None:
     assert list(second[-2:]) == ["50", ""]
     assert second_at - first_at >= INTERVAL_S
     assert "ended" not in first
+
+
+async def test_a_delivery_that_is_lost_before_its_first_step_gives_its_seat_back() -> None:
+    clock = FakeClock()
+    working = shift(clock, ListeningLink(clock))
+    runner = Runner(working, Handlers(), Finisher(working), Progress(working), None)
+    lost = delivery()
+    assert working.seats.take(1) == 1
+
+    runner.start(lost)
+    runner.lose(lost)
+    await wait_until(lambda: working.seats.free == 1, what="the seat to be free")
+
+    assert runner.busy == 0
 
 
 async def test_seats_are_given_and_taken() -> None:

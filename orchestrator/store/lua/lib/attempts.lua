@@ -13,15 +13,15 @@ end
 -- The delay is full jitter: anywhere between 0 and the exponential bound, so that what failed together does not come back
 -- together. `chance` is a random number, its last six digits are used. Reads only.
 local function next_attempt(task, error_type, hint, chance)
-  local v = redis.call('HMGET', task.key, 'policy', 'attempt', 'lost', 'started_at')
-  task.attempt, task.lost, task.began = tonumber(v[2]) or 1, tonumber(v[3]) or 0, v[4] or ''
+  local v = redis.call('HMGET', task.key, 'policy', 'attempt', 'failures', 'started_at')
+  task.attempt, task.failures, task.began = tonumber(v[2]) or 1, tonumber(v[3]) or 0, v[4] or ''
   if not v[1] or v[1] == '' or hint == 'never' then return nil end
   local policy = cjson.decode(v[1])
-  local done = task.attempt - task.lost
+  local done = task.failures + 1
   if done >= policy.max_attempts or listed(policy.never, error_type) then return nil end
   if type(policy.only) == 'table' and not listed(policy.only, error_type) then return nil end
   if hint ~= '' then return whole(hint, 'retry') end
-  local bound = math.min(policy.max_delay_ms, policy.delay_ms * policy.factor ^ (done - 1))
+  local bound = policy.delay_ms == 0 and 0 or math.min(policy.max_delay_ms, policy.delay_ms * policy.factor ^ (done - 1))
   return math.floor(bound * (policy.jitter and chance % 1000000 / 1000000 or 1))
 end
 

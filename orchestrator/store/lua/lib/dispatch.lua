@@ -5,7 +5,7 @@ local KEPT = {
 }
 local NOT_SENT = {
   id = true, created_at = true, updated_at = true, result_ref = true, result = true, error = true, started_at = true,
-  finished_at = true, released = true, progress = true, message = true, policy = true, error_type = true,
+  finished_at = true, released = true, progress = true, message = true, policy = true, error_type = true, failures = true,
 }
 
 -- A task: what the engine keeps of it by name, and its template fields as a flat list `fields` of `n` strings. Reads, so
