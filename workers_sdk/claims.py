@@ -15,7 +15,7 @@ from .held import Delivery
 from .protocol.link import Refused
 from .seams import Patience, first_of
 from .shift import Shift, batches
-from .wire import GO
+from .wire import GO, HELD
 
 DELAY_S: Final = 0.01
 BATCH: Final = 64
@@ -74,6 +74,8 @@ class Claims:
             if not delivery.claimed and not delivery.ended:
                 self._log.info("not_ours", task_id=delivery.entry.task_id, why=answer.decode())
                 self._lost(delivery)
+                if answer == HELD:
+                    self._shift.held.abandon(delivery)
 
     async def _send_singly(self, batch: Sequence[Delivery], error: Refused) -> None:
         """A batch was refused whole: find the task that cannot be claimed, so that it does not stop the others."""

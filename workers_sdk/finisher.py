@@ -74,4 +74,4 @@ class Finisher:
             return
         delivery = batch[0][0]
         self._log.error("report_refused", task_id=delivery.entry.task_id, error=str(error))
-        self._shift.held.remove(delivery)
+        self._shift.held.abandon(delivery)

@@ -56,15 +56,26 @@ class Held:
     def __init__(self) -> None:
         self._deliveries: dict[tuple[int, str, str], Delivery] = {}
         self._lock = threading.Lock()
+        self._abandoned: set[tuple[int, str, str]] = set()
 
     def add(self, delivery: Delivery) -> bool:
-        """Take responsibility. False when this entry is held already: its group was made anew, and it came again."""
+        """Take responsibility. False when this entry is held already: its group was made anew, and it came again; and for
+        one that was abandoned."""
         with self._lock:
+            if delivery.key in self._abandoned:
+                return False
             return self._deliveries.setdefault(delivery.key, delivery) is delivery
 
     def remove(self, delivery: Delivery) -> None:
         """Answer for it no more."""
         with self._lock:
+            self._deliveries.pop(delivery.key, None)
+
+    def abandon(self, delivery: Delivery) -> None:
+        """Answer for it no more, though it stays pending for us: its lease will end, and another worker gets it. Few are,
+        so they are remembered for as long as the worker lives."""
+        with self._lock:
+            self._abandoned.add(delivery.key)
             self._deliveries.pop(delivery.key, None)
 
     def all(self) -> list[Delivery]:

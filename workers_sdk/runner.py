@@ -91,7 +91,7 @@ class Runner:
         elif outcome := task.result():
             self._finisher.add(delivery, outcome)
         else:
-            self._shift.held.remove(delivery)
+            self._shift.held.abandon(delivery)
 
     async def _attempt(self, delivery: Delivery) -> Outcome | None:
         """None: nothing can be said, so the lease will end and the task count as lost by its worker."""

@@ -13,6 +13,8 @@ from .protocol.scripts import Scripts
 QUARANTINE_LIMIT: Final = 1_000
 GO: Final = b"GO"
 """Answer of a claim: run it. Any other says why not."""
+HELD: Final = b"HELD"
+"""Another worker runs it; the entry stays pending."""
 
 
 class Wire:
