@@ -45,6 +45,10 @@ class RedisPy:
             pipeline.execute_command(*command)
         return list(await pipeline.execute())
 
+    async def unblock(self) -> None:
+        """See `Link`."""
+        raise NotImplementedError
+
     async def close(self) -> None:
         """See `Link`."""
         await self._redis.aclose()

@@ -11,14 +11,10 @@ from typing import Any, Final, cast
 
 import hiredis
 
-GRACE_S: Final = 0.25
-"""Longer silence than allowed is looked at twice: the loop itself may have stood still, with the reply in the socket."""
-
-# Refusals of a healthy connection that pass by themselves: the server is loading, full, or no longer the primary;
-# and those of the address, which people put right.
+# Refusals of a healthy connection that pass by themselves, or that people put right at the server.
 _PASSING: Final = (
     "LOADING", "OOM", "MISCONF", "READONLY", "NOREPLICAS", "MASTERDOWN", "BUSY ", "CLUSTERDOWN", "TRYAGAIN",
-    "NOAUTH", "WRONGPASS", "ERR max number of clients reached",
+    "NOAUTH", "ERR max number of clients reached",
 )  # fmt: skip
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 _NOTHING: Final = object()
@@ -61,7 +57,6 @@ class Connection(asyncio.Protocol):
         # Who waits, with the number of replies each is owed. One who was cancelled stays: its replies come all the same.
         self._waiting: deque[tuple[asyncio.Future[list[Any] | None], int]] = deque()
         self._heard = 0.0
-        self._doubted = -1.0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -98,8 +93,6 @@ class Connection(asyncio.Protocol):
         self.lost = why
         if self._transport:
             self._transport.abort()
-        if self._timer:
-            self._timer.cancel()
         for answer, _ in self._waiting:
             if not answer.done():
                 answer.set_result(None)
@@ -171,9 +164,7 @@ class Connection(asyncio.Protocol):
         if not self._waiting:
             return
         left_s = self._heard + self._timeout_s - monotonic()
-        if left_s <= 0 and self._doubted != self._heard:
-            self._doubted, left_s = self._heard, GRACE_S
-        if left_s <= 0:
-            self.drop(f"Redis did not answer within {self._timeout_s:g} s")
-        else:
+        if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._look)
+        else:
+            self.drop(f"Redis did not answer within {self._timeout_s:g} s")

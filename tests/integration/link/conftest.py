@@ -4,12 +4,16 @@ import asyncio
 import gc
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from workers_sdk.protocol import node
+from workers_sdk.protocol.link import RedisLink
 
+from .fake import Connect
 from .tls import Certificates
 
 
@@ -41,3 +45,17 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates of this run."""
     return Certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest_asyncio.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Makes links that are closed after the test, however it ends."""
+    made: list[RedisLink] = []
+
+    def connect(url: str, **options: Any) -> RedisLink:
+        made.append(RedisLink(url, **options))
+        return made[-1]
+
+    yield connect
+    for link in made:
+        await link.close()

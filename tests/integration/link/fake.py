@@ -8,7 +8,10 @@ from typing import Any, Final, Self, cast
 
 import hiredis
 
+from workers_sdk.protocol.link import RedisLink
+
 Answer = Callable[[list[bytes]], bytes | None]
+Connect = Callable[..., RedisLink]
 
 HANG_UP: Final = b""
 """An answer that closes the connection; one that ends with it does so after its other bytes."""

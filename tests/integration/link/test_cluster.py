@@ -12,7 +12,7 @@ from redis.crc import key_slot
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import Link, RedisLink, Refused, Unavailable
 
-from .fake import replies
+from .fake import Connect, replies
 from .servers import RedisCluster, has_replicated, keys_of
 
 
@@ -38,6 +38,17 @@ async def nodes(cluster: RedisCluster) -> AsyncIterator[list[RedisLink]]:
 MOVING = iter(keys_of(0, 100, "moving"))
 
 
+async def test_a_node_that_owns_nothing_is_left_when_the_owners_are_known(
+    cluster: RedisCluster, nodes: list[RedisLink], connect: Connect
+) -> None:
+    link, replica = connect(cluster.url(3)), connect(cluster.url(3), name="watcher")
+    await link.execute("SET", "key", 1)
+
+    await wait_until(partial(_nobody, replica), what="the connection to end")
+    assert await link.execute("PING") == b"PONG"
+    assert await link.execute("GET", "key") == b"1"
+
+
 async def told(node: RedisLink, error: str) -> int:
     """How often a node has answered with an error."""
     for line in (await node.execute("INFO", "errorstats")).decode().split():
@@ -48,9 +59,9 @@ async def told(node: RedisLink, error: str) -> int:
 
 @pytest.mark.parametrize("home", [0, 1, 2, 3])
 async def test_every_key_is_reached_from_the_address_of_any_node(
-    cluster: RedisCluster, nodes: list[RedisLink], home: int
+    cluster: RedisCluster, nodes: list[RedisLink], home: int, connect: Connect
 ) -> None:
-    link = RedisLink(cluster.url(home))
+    link = connect(cluster.url(home))
     keys = [f"key-{n}" for n in range(300)]
     for key in keys:
         await link.execute("SET", key, f"value of {key}")
@@ -59,20 +70,18 @@ async def test_every_key_is_reached_from_the_address_of_any_node(
     sizes = [await node.execute("DBSIZE") for node in nodes]
     assert sum(sizes) == 300 and min(sizes) > 50
     assert sum([await told(node, "MOVED") for node in nodes]) <= 1
-    await link.close()
 
 
 async def test_a_first_thousand_at_once_finds_its_way_and_keeps_its_pairs(
-    cluster: RedisCluster, nodes: list[RedisLink]
+    cluster: RedisCluster, nodes: list[RedisLink], connect: Connect
 ) -> None:
-    link = RedisLink(cluster.url())
+    link = connect(cluster.url())
     found = await asyncio.gather(*(link.execute("INCRBY", f"key-{n}", n) for n in range(1_000)))
 
     assert found == list(range(1_000))
     named = [(await node.execute("CLIENT", "LIST")).count(b"name=scenarist ") for node in nodes]
     assert named == [1, 1, 1]
     assert sum([await _calls(node, "cluster|slots") for node in nodes]) == 1
-    await link.close()
 
 
 async def _calls(node: RedisLink, command: str) -> int:
@@ -82,9 +91,9 @@ async def _calls(node: RedisLink, command: str) -> int:
 
 
 async def test_a_batch_is_split_by_master_and_its_replies_are_in_order(
-    cluster: RedisCluster, nodes: list[RedisLink]
+    cluster: RedisCluster, nodes: list[RedisLink], connect: Connect
 ) -> None:
-    link = RedisLink(cluster.url())
+    link = connect(cluster.url())
     for _ in range(2):  # before the map is known, and after
         values = await link.execute_many([("ECHO", "x"), *(("INCRBY", f"k{n}", n) for n in range(500))])
         await link.execute_many([("DEL", f"k{n}") for n in range(500)])
@@ -95,13 +104,12 @@ async def test_a_batch_is_split_by_master_and_its_replies_are_in_order(
         await link.execute_many([("SET", "a", 1), ("INCR", "text"), ("HGETALL", "text"), ("SET", "b", 1)])
     assert "not an integer" in str(raised.value)
     assert await link.execute_many([("GET", "a"), ("GET", "b")]) == [b"1", b"1"]
-    await link.close()
 
 
 async def test_scripts_and_streams_go_where_their_keys_are(
-    cluster: RedisCluster, nodes: list[RedisLink]
+    cluster: RedisCluster, nodes: list[RedisLink], connect: Connect
 ) -> None:
-    link = RedisLink(cluster.url())
+    link = connect(cluster.url())
     for n in range(3):
         tag = "{" + keys_of(n)[0] + "}"
         script = "return redis.call('XADD', KEYS[1], '*', 'n', ARGV[1]) and redis.call('INCR', KEYS[2])"
@@ -114,13 +122,12 @@ async def test_scripts_and_streams_go_where_their_keys_are(
         assert stream.decode() == f"{tag}s"
         assert len(await link.execute("XINFO", "GROUPS", f"{tag}s")) == 1
     assert sum([await told(node, "MOVED") for node in nodes]) <= 1
-    await link.close()
 
 
 async def test_readers_that_block_on_every_master_are_woken_together(
-    cluster: RedisCluster, nodes: list[RedisLink]
+    cluster: RedisCluster, nodes: list[RedisLink], connect: Connect
 ) -> None:
-    link = RedisLink(cluster.url(), block_ms=60_000, connections=6)
+    link = connect(cluster.url(), block_ms=60_000, connections=6)
     streams = [key for n in range(3) for key in keys_of(n, 2, "stream")]
     reading = [
         asyncio.create_task(link.execute("XREAD", "BLOCK", 60_000, "STREAMS", stream, "$"))
@@ -131,7 +138,6 @@ async def test_readers_that_block_on_every_master_are_woken_together(
     await link.unblock()
 
     assert await asyncio.gather(*reading) == [None] * 6
-    await link.close()
 
 
 async def _blocked(node: Link, count: int) -> bool:
@@ -140,10 +146,10 @@ async def _blocked(node: Link, count: int) -> bool:
 
 @pytest.mark.parametrize("found", ["known", "unknown"])
 async def test_a_slot_that_moves_is_followed_all_the_way(
-    cluster: RedisCluster, nodes: list[RedisLink], found: str
+    cluster: RedisCluster, nodes: list[RedisLink], found: str, connect: Connect
 ) -> None:
     """While it moves, keys are here or there (`ASK`); then all are there (`MOVED`)."""
-    link = RedisLink(cluster.url())
+    link = connect(cluster.url())
     here, there = nodes[0], nodes[1]
     tag = next(MOVING)  # the slots stay where they were moved to
     slot = key_slot(tag.encode())
@@ -152,7 +158,7 @@ async def test_a_slot_that_moves_is_followed_all_the_way(
     await link.execute("SET", goes, 2)
     if found == "unknown":
         await link.close()
-        link = RedisLink(cluster.url())
+        link = connect(cluster.url())
     ids = [(await node.execute("CLUSTER", "MYID")).decode() for node in (here, there)]
     await there.execute("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
     await here.execute("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
@@ -174,7 +180,6 @@ async def test_a_slot_that_moves_is_followed_all_the_way(
     moved = await told(here, "MOVED")
     await link.execute_many([("GET", stays), ("GET", goes)])
     assert before < moved == await told(here, "MOVED"), "the new owner is remembered"
-    await link.close()
 
 
 @pytest.fixture
@@ -184,8 +189,10 @@ def mortal(tmp_path: Path) -> Iterator[RedisCluster]:
         yield cluster
 
 
-async def test_a_master_that_dies_is_an_outage_until_its_replica_takes_over(mortal: RedisCluster) -> None:
-    link = RedisLink(mortal.url())
+async def test_a_master_that_dies_is_an_outage_until_its_replica_takes_over(
+    mortal: RedisCluster, connect: Connect
+) -> None:
+    link = connect(mortal.url())
     with_replica, alone = keys_of(0)[0], keys_of(2)[0]
     for key in (with_replica, alone):
         await link.execute("SET", key, "kept")
@@ -194,6 +201,7 @@ async def test_a_master_that_dies_is_an_outage_until_its_replica_takes_over(mort
 
     with pytest.raises(Unavailable):
         await link.execute("GET", with_replica)
+    assert await link.execute("PING") == b"PONG", "what needs no key goes to another node"
     assert await wait_until(lambda: _value(link, with_replica), what="the replica") == b"kept"
     assert await link.execute_many([("GET", with_replica), ("GET", alone)]) == [b"kept", b"kept"]
 
@@ -204,7 +212,6 @@ async def test_a_master_that_dies_is_an_outage_until_its_replica_takes_over(mort
     mortal.nodes[2].start()
     assert await wait_until(lambda: _value(link, alone), what="the master") == b"kept"
     assert await wait_until(lambda: _value(link, with_replica), what="the cluster") == b"kept"
-    await link.close()
 
 
 async def _value(link: RedisLink, key: str) -> object:
@@ -223,9 +230,9 @@ async def _is_down(link: RedisLink, key: str) -> bool:
 
 
 async def test_closing_leaves_no_connection_to_any_node(
-    cluster: RedisCluster, nodes: list[RedisLink]
+    cluster: RedisCluster, nodes: list[RedisLink], connect: Connect
 ) -> None:
-    link = RedisLink(cluster.url())
+    link = connect(cluster.url())
     asking = [asyncio.create_task(link.execute("SET", f"k{n}", n)) for n in range(100)]
     await asyncio.gather(*asking[:50])
     await link.close()

@@ -12,7 +12,7 @@ import pytest
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
 
-from .fake import FakeRedis, echo, replies
+from .fake import Connect, FakeRedis, echo, replies
 from .servers import RedisProcess
 from .tls import Certificates
 
@@ -34,16 +34,17 @@ def url_of(server: RedisProcess, who: str = ":default-word@", rest: str = "") ->
     return f"redis://{who}{server.address}{rest}"
 
 
-async def test_a_thousand_commands_at_once_get_each_their_own_reply(redis_url: str) -> None:
-    link = RedisLink(redis_url)
+async def test_a_thousand_commands_at_once_get_each_their_own_reply(redis_url: str, connect: Connect) -> None:
+    link = connect(redis_url)
     found = await asyncio.gather(*(link.execute("ECHO", str(n)) for n in range(1_000)))
 
     assert found == [str(n).encode() for n in range(1_000)]
-    await link.close()
 
 
-async def test_a_storm_of_cancellations_keeps_replies_and_callers_together(redis_url: str) -> None:
-    link = RedisLink(redis_url)
+async def test_a_storm_of_cancellations_keeps_replies_and_callers_together(
+    redis_url: str, connect: Connect
+) -> None:
+    link = connect(redis_url)
     chance = random.Random(3)
     for storm in range(20):
         callers = [asyncio.create_task(_caller(link, f"{storm}-{n}", chance)) for n in range(100)]
@@ -54,7 +55,6 @@ async def test_a_storm_of_cancellations_keeps_replies_and_callers_together(redis
         found = await asyncio.gather(*callers, return_exceptions=True)
 
         assert {type(result) for result in found} == {type(None), asyncio.CancelledError}
-    await link.close()
 
 
 async def _caller(link: RedisLink, name: str, chance: random.Random) -> None:
@@ -67,9 +67,9 @@ async def _caller(link: RedisLink, name: str, chance: random.Random) -> None:
         assert set(replies) == {word.encode()}
 
 
-async def test_every_cancellation_is_one(redis_url: str) -> None:
+async def test_every_cancellation_is_one(redis_url: str, connect: Connect) -> None:
     """Whatever the moment: a command that is cancelled never returns a reply instead."""
-    link = RedisLink(redis_url)
+    link = connect(redis_url)
     await link.execute("PING")
     for turns in range(6):
         for _ in range(50):
@@ -80,21 +80,18 @@ async def test_every_cancellation_is_one(redis_url: str) -> None:
             await asyncio.wait([asking])
 
             assert asking.cancelled() is asked
-    await link.close()
 
 
 @pytest.mark.usefixtures("short_patience")
-async def test_a_loop_that_stood_still_is_no_silence_of_redis(redis_url: str) -> None:
-    """A handler that computes on the loop: afterwards timers are due before the reply is read from the socket."""
-    link = RedisLink(redis_url)
+async def test_a_loop_that_stood_still_is_no_silence_of_redis(redis_url: str, connect: Connect) -> None:
+    """A handler that computes on the loop: afterwards the timer is due, and the reply lies in the socket."""
+    link = connect(redis_url)
     await link.execute("PING")
     asking = asyncio.create_task(link.execute("ECHO", "there"))
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
     time.sleep(1)  # noqa: ASYNC251  the handler
 
     assert await asking == b"there"
-    await link.close()
 
 
 async def test_replies_are_raw(link: RedisLink) -> None:
@@ -137,29 +134,30 @@ async def test_large_values_pass_both_ways(link: RedisLink) -> None:
     assert await asyncio.gather(*small) == [str(n).encode() for n in range(50)]
 
 
-async def test_user_password_database_and_name_are_those_of_the_address(server: RedisProcess) -> None:
+async def test_user_password_database_and_name_are_those_of_the_address(
+    server: RedisProcess, connect: Connect
+) -> None:
     where = url_of(server, f"worker:{quote(quote(PASSWORD), safe='')}@", "/5")
-    link = RedisLink(where, name="some-name")
+    link = connect(where, name="some-name")
 
     assert await link.execute("ACL", "WHOAMI") == b"worker"
     info = (await link.execute("CLIENT", "INFO")).decode().split()
     assert {"db=5", "name=some-name", "resp=2"} <= set(info)
-    await link.close()
 
 
 @pytest.mark.parametrize("rest", ["/3", "?db=3"])
-async def test_the_password_alone_is_that_of_the_default_user(server: RedisProcess, rest: str) -> None:
-    link = RedisLink(url_of(server, rest=rest))
+async def test_the_password_alone_is_that_of_the_default_user(
+    server: RedisProcess, rest: str, connect: Connect
+) -> None:
+    link = connect(url_of(server, rest=rest))
 
     assert "db=3" in (await link.execute("CLIENT", "INFO")).decode().split()
-    await link.close()
 
 
-async def test_a_unix_socket_takes_password_and_database(server: RedisProcess) -> None:
-    link = RedisLink(f"unix://:default-word@{server.socket}?db=2")
+async def test_a_unix_socket_takes_password_and_database(server: RedisProcess, connect: Connect) -> None:
+    link = connect(f"unix://:default-word@{server.socket}?db=2")
 
     assert "db=2" in (await link.execute("CLIENT", "INFO")).decode().split()
-    await link.close()
 
 
 @pytest.mark.parametrize(
@@ -172,19 +170,20 @@ async def test_a_unix_socket_takes_password_and_database(server: RedisProcess) -
     ],
 )
 async def test_who_is_not_let_in_waits_for_people(
-    server: RedisProcess, who: str, rest: str, word: str
+    server: RedisProcess, who: str, rest: str, word: str, connect: Connect
 ) -> None:
     """An outage, not a mistake of the command: passwords change while processes run."""
-    link = RedisLink(url_of(server, who, rest))
+    link = connect(url_of(server, who, rest))
     with pytest.raises(Unavailable, match=word) as raised:
         await link.execute("PING")
 
     assert "wrong" not in str(raised.value).replace("WRONGPASS", "")
-    await link.close()
 
 
-async def test_a_connection_that_redis_ends_is_lost_with_its_command_and_made_again(redis_url: str) -> None:
-    link, reading = RedisLink(redis_url), RedisLink(redis_url, block_ms=60_000, connections=1)
+async def test_a_connection_that_redis_ends_is_lost_with_its_command_and_made_again(
+    redis_url: str, connect: Connect
+) -> None:
+    link, reading = connect(redis_url), connect(redis_url, block_ms=60_000, connections=1)
     client = await reading.execute("CLIENT", "ID")
     blocked = asyncio.create_task(reading.execute("BLPOP", "nothing", 60))
     await wait_until(lambda: _is_blocked(link, client), what="the reader")
@@ -192,12 +191,12 @@ async def test_a_connection_that_redis_ends_is_lost_with_its_command_and_made_ag
 
     assert replies(await asyncio.gather(blocked, return_exceptions=True)) == ["Unavailable"]
     assert await reading.execute("PING") == b"PONG"
-    await reading.close()
-    await link.close()
 
 
-async def test_readers_that_block_are_woken_as_if_their_time_were_over(redis_url: str) -> None:
-    link, reading = RedisLink(redis_url), RedisLink(redis_url, block_ms=60_000, connections=3)
+async def test_readers_that_block_are_woken_as_if_their_time_were_over(
+    redis_url: str, connect: Connect
+) -> None:
+    link, reading = connect(redis_url), connect(redis_url, block_ms=60_000, connections=3)
     await reading.unblock()  # nobody reads yet
     readers = [asyncio.create_task(reading.execute("BLPOP", f"nothing-{n}", 60)) for n in range(3)]
     await wait_until(lambda: _blocked(link, 3), what="the readers")
@@ -205,17 +204,15 @@ async def test_readers_that_block_are_woken_as_if_their_time_were_over(redis_url
 
     assert await asyncio.gather(*readers) == [None] * 3
     assert await reading.execute("PING") == b"PONG"
-    await reading.close()
-    await link.close()
 
 
 async def _is_blocked(link: RedisLink, client: int) -> bool:
     return b"cmd=blpop" in await link.execute("CLIENT", "LIST", "ID", client)
 
 
-async def test_a_restart_of_the_server_is_an_outage_and_then_over(tmp_path: Path) -> None:
+async def test_a_restart_of_the_server_is_an_outage_and_then_over(tmp_path: Path, connect: Connect) -> None:
     with RedisProcess(tmp_path) as server:
-        link = RedisLink(url_of(server, ""))
+        link = connect(url_of(server, ""))
         blocked = asyncio.create_task(link.execute("BLPOP", "nothing", 60))
         await wait_until(lambda: _one_is_blocked(server), what="the reader")
         server.kill()
@@ -225,7 +222,6 @@ async def test_a_restart_of_the_server_is_an_outage_and_then_over(tmp_path: Path
             await link.execute("PING")
         server.start()
         assert await link.execute("PING") == b"PONG"
-        await link.close()
 
 
 async def _one_is_blocked(server: RedisProcess) -> bool:
@@ -240,9 +236,11 @@ async def _blocked(link: RedisLink, count: int) -> bool:
 
 
 @pytest.mark.parametrize("option", ["ssl_ca_certs={ca}", "ssl_cert_reqs=none"])
-async def test_tls_with_a_known_authority_or_without_looking(certificates: Certificates, option: str) -> None:
+async def test_tls_with_a_known_authority_or_without_looking(
+    certificates: Certificates, option: str, connect: Connect
+) -> None:
     async with FakeRedis(tls=certificates.server_context()) as fake:
-        link = RedisLink(f"{fake.url}?{option.format(ca=certificates.ca)}")
+        link = connect(f"{fake.url}?{option.format(ca=certificates.ca)}")
 
         assert await link.execute("ECHO", "x") == b"x"
         large = "y" * 3_000_000
@@ -251,32 +249,31 @@ async def test_tls_with_a_known_authority_or_without_looking(certificates: Certi
     assert fake.connections == 1
 
 
-async def test_a_certificate_of_nobody_we_know_is_refused(certificates: Certificates) -> None:
+async def test_a_certificate_of_nobody_we_know_is_refused(
+    certificates: Certificates, connect: Connect
+) -> None:
     async with FakeRedis(echo, tls=certificates.server_context()) as fake:
-        link = RedisLink(fake.url)
+        link = connect(fake.url)
         with pytest.raises(Unavailable, match="certificate"):
             await link.execute("PING")
 
         assert fake.requests == []
-        await link.close()
 
 
-async def test_we_show_our_own_certificate_when_asked(certificates: Certificates) -> None:
+async def test_we_show_our_own_certificate_when_asked(certificates: Certificates, connect: Connect) -> None:
     async with FakeRedis(tls=certificates.server_context(asks=True)) as fake:
         ours = f"ssl_certfile={certificates.cert}&ssl_keyfile={certificates.key}"
-        link = RedisLink(f"{fake.url}?ssl_ca_certs={certificates.ca}&{ours}")
+        link = connect(f"{fake.url}?ssl_ca_certs={certificates.ca}&{ours}")
 
         assert await link.execute("ECHO", "x") == b"x"
         await link.close()
-        nobody = RedisLink(f"{fake.url}?ssl_ca_certs={certificates.ca}")
+        nobody = connect(f"{fake.url}?ssl_ca_certs={certificates.ca}")
         with pytest.raises(Unavailable):
             await nobody.execute("ECHO", "y")
-        await nobody.close()
 
 
-async def test_tls_to_a_server_that_speaks_none_is_unavailable() -> None:
+async def test_tls_to_a_server_that_speaks_none_is_unavailable(connect: Connect) -> None:
     async with FakeRedis(lambda request: b"+OK\r\n") as fake:
-        link = RedisLink(fake.url.replace("redis:", "rediss:"))
+        link = connect(fake.url.replace("redis:", "rediss:"))
         with pytest.raises(Unavailable):
             await link.execute("PING")
-        await link.close()
