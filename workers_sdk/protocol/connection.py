@@ -1,6 +1,6 @@
 """One connection to Redis: requests in one write each, replies matched in order, lost as a whole.
 
-redis-py costs 28 to 120 us of Python for each command and this 2 to 35 (docs/decisions/0008).
+It costs a quarter of redis-py for single commands and a tenth for batches (docs/decisions/0008).
 """
 
 import asyncio

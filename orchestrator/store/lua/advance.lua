@@ -34,12 +34,12 @@
 local events, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
+local chance, entries = whole(ARGV[8], 'chance'), ARGV[9]
 local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
 local KINDS = {processing = true, progress = true, success = true, failed = true, cancelled = true, release = true}
 local WAYS = {acked = true, stream = true, http = true}
-local chance, told = whole(ARGV[8], 'chance'), {}
 local tasks, changed, counted, queues, retries = {}, {}, {}, {}, {}
-local answers, entries, releases, unfinished, removals, renewals, leases, unleases = {}, {}, {}, {}, {}, {}, {}, {}
+local answers, brought, releases, unfinished, removals, renewals, leases, unleases, told = {}, {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
@@ -47,7 +47,7 @@ redis.call('ZCARD', timers)
 redis.call('XLEN', cancellations)
 local at_ms = now_ms()
 local now = iso(at_ms)
-for entry_id in string.gmatch(ARGV[9], '%S+') do entries[#entries + 1] = stream_id(entry_id) end
+for entry_id in string.gmatch(entries, '%S+') do brought[#brought + 1] = stream_id(entry_id) end
 
 -- A task that a report is about. What only some reports need is read by `detail`.
 local function task_of(id)
@@ -322,8 +322,8 @@ for _, timer in ipairs(unleases) do redis.call('ZREM', timers, timer) end
 if #told > 0 then redis.call('XADD', cancellations, 'MAXLEN', '~', 1000, '*', 'tasks', table.concat(told, ' ')) end
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms + retention_ms)
-if #entries > 0 then
-  redis.call('XACK', events, group, unpack(entries))
-  redis.call('XDEL', events, unpack(entries))
+if #brought > 0 then
+  redis.call('XACK', events, group, unpack(brought))
+  redis.call('XDEL', events, unpack(brought))
 end
 return {answers, finished}

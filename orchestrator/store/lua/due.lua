@@ -14,5 +14,6 @@ local offset, limit = whole(ARGV[1], 'offset'), item_count(ARGV[2])
 
 local at_ms = now_ms()
 local members = redis.call('ZRANGEBYSCORE', timers, '-inf', at_ms, 'LIMIT', offset, limit)
-local coming = redis.call('ZRANGEBYSCORE', timers, '(' .. at_ms, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+local later = '(' .. at_ms
+local coming = redis.call('ZRANGEBYSCORE', timers, later, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 return {members, math.min(60000, tonumber(coming[2] or '') and coming[2] - at_ms or 60000)}

@@ -25,7 +25,7 @@
 -- Uses     check, clock, iso
 local scenarios, scenario, services = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
-local offset, nonce = whole(ARGV[5], 'offset'), ARGV[6]
+local offset, nonce, tasks = whole(ARGV[5], 'offset'), ARGV[6], ARGV[7]
 local keys, queues, conflict = {}, {}, nil
 
 check(#nonce > 0, 'nonce')
@@ -35,7 +35,7 @@ local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', '
 local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
 
 -- All is strings, so nothing of what a user wrote is read as JSON here but our own two lists.
-local readable, list = pcall(cjson.decode, ARGV[7])
+local readable, list = pcall(cjson.decode, tasks)
 check(readable and type(list) == 'table' and #list <= 1000, 'a list of at most 1000 tasks')
 for k, task in ipairs(list) do
   check(type(task) == 'table' and #task >= 5 and #task % 2 == 1 and #task < 4000, 'a task')

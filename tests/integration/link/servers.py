@@ -21,7 +21,8 @@ from workers_sdk.protocol.link import RedisLink
 
 START_TIMEOUT_S: Final = 20.0
 THIRDS: Final = ((0, 5460), (5461, 10922), (10923, 16383))
-_ports = itertools.count(20_000 + os.getpid() % 9_000)
+# Runs beside this one have neighbouring process ids; they must not count through the same ports.
+_ports = itertools.count(20_000 + os.getpid() * 101 % 12_000)
 
 
 class RedisProcess:

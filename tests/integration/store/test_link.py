@@ -1,4 +1,4 @@
-"""What the link adds to redis-py."""
+"""What the link must never do again."""
 
 import asyncio
 import traceback

@@ -12,7 +12,7 @@
 -- Repeat   STALE for what was OK; nothing changes.
 -- Cost     O(items)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, entry, redispatch
+-- Uses     check, clock, iso, counts, redispatch
 local home = KEYS[1]
 local prefix, group, worker, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local answers, moves, seen = {}, {}, {}

@@ -1,5 +1,5 @@
 -- redispatch: put a delivered entry back as a new one with a new token. The old entry goes away in the same step.
--- Redelivery is always a new entry, so whatever still works under the old token can change nothing. Needs the fragment entry.
+-- Redelivery is always a new entry, so whatever still works under the old token can change nothing.
 
 -- Fields of an entry of a queue stream, or false when the entry is gone.
 local function read_entry(queue, entry_id)
