@@ -62,13 +62,24 @@ class Artifacts:
         size, digest = self._write(path, media_type, data)
         return Artifact(f"{self._root}/{path}", name, media_type, size, digest)
 
-    def get(self, ref: str) -> bytes:
+    def has(self, name: str) -> bool:
+        """Whether this attempt stored an object of that name."""
+        try:
+            obstore.head(_open(self._root), f"{self._place}/{name}")
+        except FileNotFoundError:
+            return False
+        return True
+
+    def get(self, ref: str, *, at_most: int | None = None) -> bytes:
         """Read a whole object into memory.
 
+        Args:
+            at_most: limit in bytes.
+
         Raises:
-            ValueError: `ref` is not below the root. FileNotFoundError: there is no such object.
+            ValueError: `ref` is not below the root, or the object is larger. FileNotFoundError: there is no such object.
         """
-        return b"".join(self._read(ref))
+        return b"".join(self._read(ref, at_most))
 
     def fetch(self, ref: str, into: Path) -> Path:
         """Copy an object to a file: `into` itself, or a file of the object's name when `into` is a folder.
@@ -109,8 +120,10 @@ class Artifacts:
                 size += len(chunk)
         return size, digest.hexdigest()
 
-    def _read(self, ref: str) -> Iterator[bytes]:
+    def _read(self, ref: str, at_most: int | None = None) -> Iterator[bytes]:
         found = obstore.get(_open(self._root), self._path_of(ref))
+        if at_most is not None and found.meta["size"] > at_most:
+            raise ValueError(f"it has {found.meta['size']} bytes, more than {at_most}")
         return (bytes(chunk) for chunk in found.stream(min_chunk_size=CHUNK_BYTES))
 
     def _path_of(self, ref: str) -> str:

@@ -25,10 +25,10 @@ class Claims:
     """Claims deliveries that still run after `DELAY_S`.
 
     Args:
-        lost: called for a delivery that another has, or that nobody wants any more.
+        lost: called, with the cause, for a delivery that another has, or that nobody wants any more.
     """
 
-    def __init__(self, shift: Shift, lost: Callable[[Delivery], None]) -> None:
+    def __init__(self, shift: Shift, lost: Callable[[Delivery, str], object]) -> None:
         self._shift = shift
         self._lost = lost
         self._patience = Patience(shift.seams, "claims")
@@ -73,7 +73,7 @@ class Claims:
             delivery.claimed = answer == GO
             if not delivery.claimed and not delivery.ended:
                 self._log.info("not_ours", task_id=delivery.entry.task_id, why=answer.decode())
-                self._lost(delivery)
+                self._lost(delivery, "lease_lost")
                 if answer == HELD:
                     self._shift.held.abandon(delivery)
 
@@ -83,6 +83,6 @@ class Claims:
             for delivery in batch:
                 await self._send([delivery])
             return
-        self._lost(batch[0])
+        self._lost(batch[0], "lease_lost")
         entry = batch[0].entry
         await self._shift.set_aside(batch[0].at, entry.service, entry.entry_id, str(error), self._patience)

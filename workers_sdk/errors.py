@@ -39,7 +39,8 @@ def _seconds(value: float) -> float:
 
 
 class Cancelled(Exception):
-    """The work is not wanted any more (`CancelToken.raise_if_set`). Whatever the handler returns now is dropped."""
+    """The work is not wanted any more (`CancelToken.raise_if_set`), its text is the cause. Whatever the handler returns
+    now is dropped."""
 
 
 def _fail(message: str, code: str, retry: bool, retry_after_s: float | None) -> Fail:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .cancel import CancelToken
-from .context import references_of
 from .protocol.keys import Partition, is_id
 from .protocol.messages import Malformed, TaskEntry
+from .reference import references_of
 
 
 @dataclass(slots=True, eq=False)
@@ -17,6 +17,7 @@ class Delivery:
     Attributes:
         claimed: the task is `processing` under our name.
         ended: its handler ended.
+        began: when its handler began, in the seconds of the worker's clock.
         key: what no other delivery has.
     """
 
@@ -25,6 +26,7 @@ class Delivery:
     cancelled: CancelToken = field(default_factory=CancelToken)
     claimed: bool = False
     ended: bool = False
+    began: float = 0.0
     key: tuple[int, str, str] = field(init=False)
 
     def __post_init__(self) -> None:

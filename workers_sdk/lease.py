@@ -27,11 +27,11 @@ class LeaseKeeper:
 
     Args:
         connect: makes the link, on the event loop that will use it.
-        lost: called for a delivery whose lease is lost, in the keeper's thread.
+        lost: called, with the cause, for a delivery whose lease is lost, in the keeper's thread.
     """
 
     def __init__(
-        self, shift: Shift, connect: Callable[[], Link], scripts: Scripts, lost: Callable[[Delivery], object]
+        self, shift: Shift, connect: Callable[[], Link], scripts: Scripts, lost: Callable[[Delivery, str], object]
     ) -> None:
         self._shift = shift
         self._connect = connect
@@ -64,8 +64,8 @@ class LeaseKeeper:
     async def _renew(self, wire: Wire, at: Partition, deliveries: Sequence[Delivery]) -> None:
         for delivery, kept in zip(deliveries, await wire.renew(at, deliveries), strict=True):
             if not kept:
-                delivery.cancelled.set()
-                self._lost(delivery)
+                delivery.cancelled.set("lease_lost")
+                self._lost(delivery, "lease_lost")
 
 
 async def on_own_thread(main: Main, stop: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
-"""Hears at once of tasks that were cancelled. What it misses, the next renewal of the lease finds out."""
+"""Hears at once of tasks that are to stop. What it misses, the next renewal of the lease finds out."""
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from .held import Delivery, Held
@@ -10,17 +11,25 @@ from .seams import Patience
 
 BLOCK_MS: Final = 1_000
 
+Told = tuple[str, str, str]
+"""Task id, token of the attempt that is to stop (empty: any), cause."""
+
 
 class Listener:
     """Reads the cancellations of one partition, from now on.
 
     Args:
         reading: a link of its own, with one connection, for blocking reads.
-        lost: called for each delivery that is to stop.
+        lost: called, with the cause, for each delivery that is to stop.
     """
 
     def __init__(
-        self, reading: Link, at: Partition, held: Held, patience: Patience, lost: Callable[[Delivery], object]
+        self,
+        reading: Link,
+        at: Partition,
+        held: Held,
+        patience: Patience,
+        lost: Callable[[Delivery, str], object],
     ) -> None:
         self._reading = reading
         self._at = at
@@ -48,14 +57,19 @@ class Listener:
         command = ("XREAD", "COUNT", 100, "BLOCK", BLOCK_MS, "STREAMS", stream, self._last)
         for _, entries in await self._reading.execute(*command) or ():
             self._last = entries[-1][0]
-            self._tell({task_id for _, flat in entries for task_id in _ids(flat)})
+            self._tell([told for _, flat in entries for told in _told(flat)])
 
-    def _tell(self, task_ids: set[str]) -> None:
+    def _tell(self, told: Sequence[Told]) -> None:
+        by_id = {task_id: (token, cause) for task_id, token, cause in told}
         for delivery in self._held.all():
-            if delivery.at == self._at and delivery.entry.task_id in task_ids:
-                self._lost(delivery)
+            token, cause = by_id.get(delivery.entry.task_id, ("", ""))
+            if cause and delivery.at == self._at and token in ("", delivery.entry.token):
+                self._lost(delivery, cause)
 
 
-def _ids(flat: Sequence[bytes]) -> list[str]:
-    """What is no text names no task."""
-    return flat[1].decode(errors="replace").split() if len(flat) > 1 else []
+def _told(flat: Sequence[bytes]) -> list[Told]:
+    """What one entry says. What is no text names no task."""
+    said = {flat[i]: flat[i + 1].decode(errors="replace") for i in range(0, len(flat) - 1, 2)}
+    ids, tokens = said.get(b"tasks", "").split(), said.get(b"tokens", "").split()
+    cause = said.get(b"cause") or "cancelled"
+    return [(task_id, token, cause) for task_id, token in zip_longest(ids, tokens[: len(ids)], fillvalue="")]

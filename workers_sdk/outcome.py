@@ -16,7 +16,7 @@ TRACEBACK_LINES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A result of both kinds: a reference to something elsewhere, and a JSON value of at most 64 KiB."""
+    """A result of both kinds: a reference to something elsewhere, and a JSON value."""
 
     ref: str = ""
     value: Any = None
@@ -24,10 +24,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. `fields` are the fields of its report: `result_ref` and `result`, or `error`."""
+    """How an attempt ended.
+
+    Attributes:
+        fields: fields of its report: `result_ref`, `result` and `spawn`, or `error`.
+        large: JSON of a result that does not fit a report, and has to be stored first (see `large.py`).
+    """
 
     kind: EventKind
     fields: dict[str, str] = field(default_factory=dict)
+    large: bytes = b""
 
     def report(self, task_id: str, token: str) -> list[str]:
         """Fields and values of the report of an attempt whose entry is removed in the same step."""
@@ -37,10 +43,13 @@ class Outcome:
         return flat
 
 
-def succeeded(value: Any) -> Outcome:
+def succeeded(value: Any, spawn: str = "") -> Outcome:
     """Outcome of a handler that returned `value`: None, a `Done`, an `Artifact`, or anything that JSON can say.
 
     A value that cannot be recorded is a failure: repeating the work would not change it.
+
+    Args:
+        spawn: the tasks that it made, as they are reported.
     """
     done = value if isinstance(value, Done) else _done(value)
     if not isinstance(done.ref, str) or not done.ref.isprintable():
@@ -53,13 +62,9 @@ def succeeded(value: Any) -> Outcome:
         result = b"" if done.value is None else orjson.dumps(done.value, default=_plain)
     except TypeError as error:
         return failed_as("result_not_json", str(error))
-    if len(result) > MAX_RESULT_BYTES:
-        return failed_as(
-            "result_too_large",
-            f"the result has {len(result)} bytes of JSON, {MAX_RESULT_BYTES} fit: store an artifact and return that",
-        )
-    fields = {"result_ref": done.ref, "result": result.decode()}
-    return Outcome(EventKind.SUCCESS, {name: text for name, text in fields.items() if text})
+    large = result if len(result) > MAX_RESULT_BYTES else b""
+    fields = {"result_ref": done.ref, "result": "" if large else result.decode(), "spawn": spawn}
+    return Outcome(EventKind.SUCCESS, {name: text for name, text in fields.items() if text}, large)
 
 
 def failed(error: BaseException) -> Outcome:

@@ -1,4 +1,4 @@
-"""Progress of running handlers: the newest of each, a few times per second, in one call."""
+"""Progress and heartbeats of running handlers: the newest of each, a few times per second, in one call."""
 
 import asyncio
 import threading
@@ -24,15 +24,16 @@ class Progress:
         self._some = asyncio.Event()
         self._closed = asyncio.Event()
         self._lock = threading.Lock()
-        self._newest: dict[Delivery, tuple[float, str]] = {}
+        self._newest: dict[Delivery, tuple[float | None, str]] = {}
 
     def sink(self, delivery: Delivery) -> ProgressSink:
         """What the context of a delivery calls, from any thread."""
 
-        def note(percent: float, message: str) -> None:
+        def note(percent: float | None, message: str) -> None:
             with self._lock:
                 first = not self._newest
-                self._newest[delivery] = (percent, message)
+                if percent is not None or delivery not in self._newest:  # progress is a sign of life too
+                    self._newest[delivery] = (percent, message)
             if first:
                 self._loop.call_soon_threadsafe(self._some.set)
 

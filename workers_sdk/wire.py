@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from .context import Reference
 from .held import Delivery
 from .outcome import Outcome
 from .protocol.keys import GROUP_WORKERS, Partition
 from .protocol.link import Argument, Link
 from .protocol.scripts import Scripts
+from .reference import Reference
 
 QUARANTINE_LIMIT: Final = 1_000
 GO: Final = b"GO"
@@ -82,11 +82,12 @@ class Wire:
         answers = await self._scripts.call(self.link, "give_back", values, _items(deliveries))
         return [answer == b"OK" for answer in answers]
 
-    async def progress(self, at: Partition, reports: Iterable[tuple[Delivery, float, str]]) -> None:
-        """Tell how far deliveries are, in percent with a message."""
+    async def progress(self, at: Partition, reports: Iterable[tuple[Delivery, float | None, str]]) -> None:
+        """Tell how far deliveries are, in percent with a message; None: only that they live."""
         rest: list[Argument] = []
         for delivery, percent, message in reports:
-            rest += (delivery.entry.task_id, delivery.entry.token, f"{percent:g}", message)
+            far = "" if percent is None else f"{percent:g}"
+            rest += (delivery.entry.task_id, delivery.entry.token, far, message)
         await self._scripts.call(self.link, "progress", {"home": at.task_events, "prefix": at.prefix}, rest)
 
     async def quarantine(self, at: Partition, service: str, entry_id: str, reason: str) -> None:

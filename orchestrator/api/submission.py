@@ -2,16 +2,16 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import orjson
 
-from orchestrator.store.records import Idempotency, NewScenario, NewTask, RetryPolicy, ScenarioRecord
+from orchestrator.handover import new_scenario, warning, warning_out
+from orchestrator.store.records import Idempotency, NewScenario, ScenarioRecord
 from orchestrator.store.store import Store
-from orchestrator.templates import GeneratedScenario, Limits, Template, TemplateProblem, generate
+from orchestrator.templates import Limits, Template, generate
 from workers_sdk.protocol.keys import same_slot, scenario_id_from
 
 from .models import GenerateIn, Json
@@ -115,19 +115,7 @@ def variables_of(body: GenerateIn, template: Template) -> tuple[dict[str, Json],
 def _unused(field: str, template: Template) -> Json:
     takes = ", ".join(sorted(template.variables)) or "no variables"
     message = f"{template.name} has no use for `{field}`; it takes {takes}."
-    return _warning("unused_field", message, f"/{field}")
-
-
-def warning_out(problem: TemplateProblem) -> Json:
-    """A `WarningOut` about a template."""
-    message = problem.message + (f" ({problem.hint})" if problem.hint else "")
-    return _warning(problem.code, message, problem.path, problem.line or None, problem.column or None)
-
-
-def _warning(
-    code: str, message: str, pointer: str, line: int | None = None, column: int | None = None
-) -> Json:
-    return {"code": code, "message": message, "pointer": pointer, "line": line, "column": column}
+    return warning("unused_field", message, f"/{field}")
 
 
 def identify(body: GenerateIn, key: str | None) -> tuple[str, Idempotency | None]:
@@ -137,29 +125,3 @@ def identify(body: GenerateIn, key: str | None) -> tuple[str, Idempotency | None
         return scenario_id, None
     digest = hashlib.sha256(orjson.dumps(body.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
     return same_slot(scenario_id, key), Idempotency(key, digest)
-
-
-def new_scenario(scenario: GeneratedScenario, warnings: Sequence[Json]) -> NewScenario:
-    """The generated scenario as the store takes it."""
-    tasks = scenario.tasks
-    return NewScenario(
-        scenario_id=scenario.scenario_id,
-        name=scenario.name,
-        version=scenario.version,
-        variables=scenario.variables,
-        template_hash=scenario.template_hash,
-        task_ids=[spec.id for spec in tasks],
-        tasks=[
-            NewTask(
-                spec.id,
-                spec.service,
-                spec.name,
-                spec.queue,
-                spec.consumers,
-                spec.fields,
-                RetryPolicy(**spec.policy) if spec.policy else None,
-            )
-            for spec in map(tasks.__getitem__, scenario.write_order)
-        ],
-        warnings=list(warnings),
-    )

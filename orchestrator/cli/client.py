@@ -32,20 +32,20 @@ class ApiClient:
     def generate(self, body: Mapping[str, Json], idempotency_key: str | None = None) -> Json:
         """Start a scenario: `POST /generate`."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return self._call("POST", "/generate", "scenario_id", json=body, headers=headers)
+        return self.call("POST", "/generate", "scenario_id", json=body, headers=headers)
 
     def plan(self, body: Mapping[str, Json]) -> Json:
         """Render and check only: `POST /plan`."""
-        return self._call("POST", "/plan", "tasks", json=body)
+        return self.call("POST", "/plan", "tasks", json=body)
 
     def scenario(self, scenario_id: str) -> Json:
         """One scenario with all its tasks, on however many pages they are."""
         path = f"/scenarios/{quote(scenario_id, safe='')}"
-        found = self._call("GET", path, "tasks")
+        found = self.call("GET", path, "tasks")
         cursor = found.get("next_cursor")
         while cursor:
             query = {"limit": PAGE, "cursor": cursor}
-            page = self._call("GET", f"{path}/tasks", "tasks", params=query)
+            page = self.call("GET", f"{path}/tasks", "tasks", params=query)
             found["tasks"] += page["tasks"]
             cursor = page["next_cursor"]
         return found
@@ -53,28 +53,28 @@ class ApiClient:
     def scenarios(self, **query: str | int | None) -> Json:
         """A page of scenarios, newest first."""
         given = {k: v for k, v in query.items() if v is not None}
-        return self._call("GET", "/scenarios", "items", params=given)
+        return self.call("GET", "/scenarios", "items", params=given)
 
     def task(self, task_id: str) -> Json:
         """One task."""
-        return self._call("GET", f"/tasks/{quote(task_id, safe='')}", "id")
+        return self.call("GET", f"/tasks/{quote(task_id, safe='')}", "id")
 
     def attempts(self, task_id: str) -> Json:
         """Attempts of a task that did not succeed."""
-        return self._call("GET", f"/tasks/{quote(task_id, safe='')}/attempts", "items")
+        return self.call("GET", f"/tasks/{quote(task_id, safe='')}/attempts", "items")
 
     def cancel(self, kind: Literal["scenarios", "tasks"], any_id: str, reason: str) -> Json:
         """Cancel a scenario or a task."""
         path = f"/{kind}/{quote(any_id, safe='')}/cancel"
-        return self._call("POST", path, "status", json={"reason": reason} if reason else {})
+        return self.call("POST", path, "status", json={"reason": reason} if reason else {})
 
     def templates(self) -> Json:
         """All templates."""
-        return self._call("GET", "/templates", "items")
+        return self.call("GET", "/templates", "items")
 
     def queues(self) -> dict[str, Json]:
         """The ready tasks of each service, and who reads them."""
-        queues: dict[str, Json] = self._call("GET", "/health", "queues")["queues"]
+        queues: dict[str, Json] = self.call("GET", "/health", "queues")["queues"]
         return queues
 
     def is_up(self) -> bool:
@@ -92,8 +92,8 @@ class ApiClient:
     ) -> None:
         self._http.close()
 
-    def _call(self, method: str, path: str, member: str, **options: Any) -> Json:
-        """The object that is answered; every answer of ours to this has `member`."""
+    def call(self, method: str, path: str, member: str, **options: Any) -> Json:
+        """The object that is answered; every answer of ours to this has `member`. `options` are those of httpx."""
         try:
             response = self._http.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -12,8 +12,9 @@ import pydantic
 from orchestrator.api.app import template_registry
 from orchestrator.api.models import GenerateIn
 from orchestrator.api.plan import plan_out
-from orchestrator.api.submission import variables_of, warning_out
+from orchestrator.api.submission import variables_of
 from orchestrator.config import Settings
+from orchestrator.handover import warning_out
 from orchestrator.packs import PackError
 from orchestrator.templates import Limits, Template, TemplateError, UnknownTemplate, generate, load_template
 from workers_sdk.protocol.keys import scenario_id_from

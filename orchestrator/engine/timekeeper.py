@@ -1,6 +1,7 @@
 """Does what is due: next attempts, leases over HTTP that ran out, retention that ended."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
@@ -13,19 +14,38 @@ from .loop import Answering, Seams, pause
 
 LONGEST_WAIT_S: Final = 1.0
 """Until it looks again, whatever is due next: another replica may have set a timer since."""
+OF_LIFE: Final = frozenset(("lease",))
+"""Kinds that mean a sign of life was missed: after an outage of Redis nobody could give one."""
+
+
+Handler = Callable[[Partition, str], Awaitable[bool]]
+"""Acts on a due timer: partition and what stands behind its kind. Says whether the timer is gone."""
 
 
 class Timekeeper:
-    """Fires the timers of one partition. All replicas do; the scripts make the second of two find nothing."""
+    """Fires the timers of one partition. All replicas do; the scripts make the second of two find nothing.
+
+    Args:
+        handlers: for more kinds of timers than it knows itself.
+    """
 
     name = "timekeeper"
 
-    def __init__(self, store: Store, seams: Seams, at: Partition, stop: asyncio.Event) -> None:
+    def __init__(
+        self, store: Store, seams: Seams, at: Partition, stop: asyncio.Event, handlers: Mapping[str, Handler] | None = None
+    ) -> None:
         self._store = store
         self._seams = seams
         self._at = at
         self._stop = stop
         self._answering = Answering(seams.clock)
+        self._handlers: Mapping[str, Handler] = {
+            "start": self._start,
+            "cancel": self._cancel,
+            "purge": self._purge,
+            "lease": self._expire,
+            **(handlers or {}),
+        }
         self._log = structlog.get_logger().bind(duty=self.name)
 
     async def step(self) -> None:
@@ -54,31 +74,31 @@ class Timekeeper:
 
     async def _fire(self, kind: str, subject: str, *, leases: bool) -> bool:
         """Whether the timer is gone."""
+        handler = self._handlers.get(kind)
+        if handler is None or (kind in OF_LIFE and not leases):
+            return False
         try:
-            if kind == "retry":
-                return await self._store.wake(self._at, subject) != "NOT_DUE"
-            if kind == "cancel":
-                return await self._cancel(subject)
-            if kind == "purge":
-                return await self._purge(subject)
-            return kind == "lease" and leases and await self._expire(subject)
+            return await handler(self._at, subject)
         except Refused as error:
             self._log.error("timer_refused", kind=kind, subject=subject, error=str(error))
             return False
 
-    async def _expire(self, task_id: str) -> bool:
-        outcome = await self._store.expire(self._at, task_id)
+    async def _start(self, at: Partition, task_id: str) -> bool:
+        return await self._store.wake(at, task_id) != "NOT_DUE"
+
+    async def _expire(self, at: Partition, task_id: str) -> bool:
+        outcome = await self._store.expire(at, task_id)
         self._log.warning("http_lease_expired", task_id=task_id, outcome=outcome)
         return outcome != "NOT_DUE"
 
-    async def _cancel(self, scenario_id: str) -> bool:
+    async def _cancel(self, _at: Partition, scenario_id: str) -> bool:
         """Go on where the one who asked for it stopped."""
         while (outcome := await self._store.cancel(scenario_id)) == "MORE":
             continue
         return outcome in ("DONE", "FINAL", "UNKNOWN")
 
-    async def _purge(self, scenario_id: str) -> bool:
-        while (outcome := await self._store.purge(self._at, scenario_id)) == "MORE":
+    async def _purge(self, at: Partition, scenario_id: str) -> bool:
+        while (outcome := await self._store.purge(at, scenario_id)) == "MORE":
             continue
         if outcome == "DONE":
             self._log.info("scenario_purged", scenario_id=scenario_id)

@@ -47,8 +47,7 @@ def encoded(tasks: Sequence[NewTask], chunk: int) -> list[str | bytes]:
     """
     flat: list[str | bytes] = ["chunk", str(chunk)]
     size = 0
-    for first in range(0, len(tasks), chunk):
-        data = dumps([_task_arguments(task) for task in tasks[first : first + chunk]])
+    for data in chunks_of(tasks, chunk):
         flat += ("tasks", data)
         size += len(data)
     if size > MAX_SCENARIO_BYTES:
@@ -56,14 +55,27 @@ def encoded(tasks: Sequence[NewTask], chunk: int) -> list[str | bytes]:
     return flat
 
 
+def chunks_of(tasks: Sequence[NewTask], chunk: int) -> list[bytes]:
+    """Tasks as create.lua takes them, `chunk` a list."""
+    return [
+        dumps([_task_arguments(task) for task in tasks[first : first + chunk]])
+        for first in range(0, len(tasks), chunk)
+    ]
+
+
 def _task_arguments(task: NewTask) -> list[str]:
-    """A task as materialize.lua takes it: id, service, queue, consumers, policy, then the fields that travel to the
+    """A task as materialize.lua takes it: id, service, queue, consumers, policy, rules, on_ready, then the fields that travel to the
     worker."""
     policy = dumps(task.policy).decode() if task.policy else ""
-    flat = [task.id, task.service, str(task.queue), _id_list(task.consumers), policy, "name", task.name]
+    flat = [task.id, task.service, str(task.queue), _id_list(task.consumers), policy]
+    flat += (_json_or_empty(task.rules), _json_or_empty(task.on_ready), "name", task.name)
     for pair in template_texts(task.fields).items():
         flat += pair
     return flat
+
+
+def _json_or_empty(value: Mapping[str, Any] | None) -> str:
+    return dumps(value).decode() if value else ""
 
 
 def _id_list(ids: Sequence[str]) -> str:
@@ -75,12 +87,18 @@ def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str 
     """Reports as advance.lua takes them."""
     flat: list[str | int] = []
     for event in events:
-        way = "http" if by_http else "acked" if event.acked else "stream"
+        way = _way(event, by_http=by_http)
         fields = failure_fields(event.fields) if event.kind is EventKind.FAILED else event.fields
         flat += (event.task_id, event.kind, event.token, way, event.cursor, 2 * len(fields))
         for pair in fields.items():
             flat += pair
     return flat
+
+
+def _way(event: TaskEvent, *, by_http: bool) -> str:
+    if event.by_engine:
+        return "engine"
+    return "http" if by_http else "acked" if event.acked else "stream"
 
 
 def failure_fields(fields: Mapping[str, str]) -> dict[str, str]:

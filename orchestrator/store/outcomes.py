@@ -46,3 +46,12 @@ class Due:
 
     timers: list[tuple[str, str]]
     next_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What `overdue.lua` found: a word of it; of a time that is used up also the token of the attempt and the milliseconds."""
+
+    word: str
+    token: str = ""
+    allowed_ms: int = 0

@@ -74,6 +74,12 @@ def task_record(flat: list[bytes]) -> TaskRecord | None:
         progress=float(text["progress"]) if text.get("progress") else None,
         message=text.get("message", ""),
         fields=_template_values(text),
+        rules=_json(text, "rules", {}),
+        on_ready=_json(text, "on_ready", {}),
+        policy=_json(text, "policy", {}),
+        group=int((text.get("group") or "0").split()[-1]),
+        delayed="delayed" in text,
+        child_scenario_id=text.get("child_scenario_id", ""),
     )
 
 

@@ -53,6 +53,13 @@ class TaskRecord:
     message: str = ""
     fields: dict[str, Json] = field(default_factory=dict)
     """Template fields: `prompt`, `params`, references, any other."""
+    rules: dict[str, Json] = field(default_factory=dict)
+    on_ready: dict[str, Json] = field(default_factory=dict)
+    policy: dict[str, Json] = field(default_factory=dict)
+    group: int = 0
+    """Number of its children that were begun to be made; 0: it has none."""
+    delayed: bool = False
+    child_scenario_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ class RetryPolicy:
         max_attempts: at most so many failed attempts.
         delay_ms, factor, max_delay_ms: attempt n waits up to `delay_ms * factor ** (n - 1)`, never longer than the last.
         jitter: anywhere below that bound, or exactly as long.
+        max_crashes: a task whose workers were lost so often fails; None: as the engine is set up.
         only: error types that are tried again; None: all but `never`.
     """
 
@@ -81,6 +89,7 @@ class RetryPolicy:
     jitter: bool = True
     only: list[str] | None = None
     never: list[str] = field(default_factory=list)
+    max_crashes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to be created. `fields` holds template fields only; `queue` is the real in-degree."""
+    """A task to be created. `fields` holds template fields only; `queue` is the real in-degree.
+
+    `rules` are read by the scripts, `on_ready` by the engine when nothing is waited for any more; see docs/rules.md.
+    """
 
     id: str
     service: str
@@ -118,6 +130,8 @@ class NewTask:
     consumers: list[str]
     fields: dict[str, Json]
     policy: RetryPolicy | None = None
+    rules: dict[str, Json] | None = None
+    on_ready: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

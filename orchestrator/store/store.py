@@ -106,7 +106,7 @@ class Store:
             ServerUnfit: this Redis was set up otherwise.
         """
         lease, count = str(self.policy.lease_ms) if sets_lease else "", self.partitions.count
-        answer = await self._call(
+        answer = await self.call(
             "agree", {"meta": META, "schema": SCHEMA, "partitions": count, "lease_ms": lease}
         )
         if answer[0] == b"MISMATCH":
@@ -148,27 +148,29 @@ class Store:
     async def _submit(self, values: dict[str, Any], fields: list[str | bytes]) -> tuple[bytes, bytes]:
         for _ in range(SUBMIT_TRIES - 1):
             try:
-                return await self._call("submit", values, fields)  # type: ignore[no-any-return]
+                return await self.call("submit", values, fields)  # type: ignore[no-any-return]
             except Unavailable:
                 continue
-        return await self._call("submit", values, fields)  # type: ignore[no-any-return]
+        return await self.call("submit", values, fields)  # type: ignore[no-any-return]
 
     async def materialize(
         self, at: Partition, scenario_id: str, entry_id: str, chunk: bytes, offset: int
     ) -> Materialized:
         """Create a chunk of tasks, as it was encoded, that starts at `offset`."""
-        answer = await self._call(
+        answer = await self.call(
             "materialize",
             {
                 "scenarios": at.scenarios,
                 "scenario": at.scenario(scenario_id),
                 "services": at.services,
+                "events": at.task_events,
+                "timers": at.timers,
                 "prefix": at.prefix,
                 "group": GROUP_ORCHESTRATOR,
                 "scenario_id": scenario_id,
                 "entry_id": entry_id,
                 "offset": offset,
-                "nonce": self._randomness.nonce(),
+                "nonce": self.nonce(),
                 "tasks": chunk,
             },
         )
@@ -187,7 +189,7 @@ class Store:
         }
         more = {"group": GROUP_ORCHESTRATOR, "scenario_id": scenario_id, "entry_id": entry_id}
         cause = dumps({"type": kind, "message": message})
-        await self._call(
+        await self.call(
             "reject", {**values, **more, "cause": cause, "retention_ms": self.policy.retention_ms}
         )
 
@@ -200,7 +202,7 @@ class Store:
         by_http: bool = False,
     ) -> Advanced:
         """Apply reports, at most 500, and remove the entries of `task-events` that brought them."""
-        outcomes, finished = await self._call(
+        outcomes, finished = await self.call(
             "advance",
             {
                 "events": at.task_events,
@@ -209,7 +211,7 @@ class Store:
                 "prefix": at.prefix,
                 "group": GROUP_ORCHESTRATOR,
                 "workers": GROUP_WORKERS,
-                "nonce": self._randomness.nonce(),
+                "nonce": self.nonce(),
                 "budget": max(self.policy.chunk, len(events)),
                 "retention_ms": self.policy.retention_ms,
                 "lease_ms": self.policy.http_lease_ms,
@@ -238,7 +240,7 @@ class Store:
         more = {"prefix": at.prefix, "workers": GROUP_WORKERS, "scenario_id": scenario_id}
         limits = {"limit": self.policy.chunk, "retention_ms": self.policy.retention_ms}
         text = cause.text() if cause else ""
-        return str((await self._call("cancel", {**values, **more, **limits, "cause": text})).decode())
+        return str((await self.call("cancel", {**values, **more, **limits, "cause": text})).decode())
 
     async def cancel_task(self, task_id: str, cause: Cause) -> Outcome:
         """Cancel a task and what depends on it, at once."""
@@ -247,11 +249,11 @@ class Store:
     async def quarantine(self, at: Partition, stream: str, group: str, entry_id: str, reason: str) -> None:
         """Set an unreadable entry aside."""
         values = {"stream": stream, "quarantine": at.quarantine, "group": group, "entry_id": entry_id}
-        await self._call("quarantine", {**values, "reason": reason[:500], "limit": QUARANTINE_LENGTH})
+        await self.call("quarantine", {**values, "reason": reason[:500], "limit": QUARANTINE_LENGTH})
 
     async def sweep(self, at: Partition, service: str) -> list[tuple[str, str]]:
         """Hand out again what dead workers of a service left, one chunk: (word of `sweep.lua`, task id) each."""
-        answer = await self._call(
+        answer = await self.call(
             "sweep",
             {
                 "queue": at.queue(service),
@@ -260,7 +262,7 @@ class Store:
                 "workers": GROUP_WORKERS,
                 "lease_ms": self.policy.lease_ms,
                 "max_lost": self.policy.max_lost,
-                "nonce": self._randomness.nonce(),
+                "nonce": self.nonce(),
                 "limit": self.policy.chunk,
             },
         )
@@ -269,22 +271,22 @@ class Store:
     async def due(self, at: Partition, offset: int = 0) -> Due:
         """What is due now, one chunk after the first `offset`."""
         values = {"timers": at.timers, "offset": offset, "limit": self.policy.chunk}
-        members, next_ms = await self._call("due", values)
+        members, next_ms = await self.call("due", values)
         pairs = (member.decode(errors="replace").partition(":") for member in members)
         return Due([(kind, subject) for kind, _, subject in pairs], next_ms)
 
     async def expire(self, at: Partition, task_id: str) -> str:
         """End the lease of a task worked on over HTTP: a word of `expire.lua`."""
         values = {"timers": at.timers, "events": at.task_events, "prefix": at.prefix, "task_id": task_id}
-        answer = await self._call(
-            "expire", {**values, "max_lost": self.policy.max_lost, "nonce": self._randomness.nonce()}
+        answer = await self.call(
+            "expire", {**values, "max_lost": self.policy.max_lost, "nonce": self.nonce()}
         )
         return str(answer.decode())
 
     async def wake(self, at: Partition, task_id: str) -> str:
         """Hand out the next attempt of a task whose delay is over: a word of `wake.lua`."""
         values = {"timers": at.timers, "prefix": at.prefix, "task_id": task_id}
-        return str((await self._call("wake", {**values, "nonce": self._randomness.nonce()})).decode())
+        return str((await self.call("wake", {**values, "nonce": self.nonce()})).decode())
 
     async def purge(self, at: Partition, scenario_id: str) -> str:
         """Remove a chunk of a scenario whose retention ended: a word of `purge.lua`."""
@@ -294,11 +296,15 @@ class Store:
             "scenario_id": scenario_id,
             "limit": self.policy.chunk,
         }
-        return str((await self._call("purge", values)).decode())
+        return str((await self.call("purge", values)).decode())
+
+    def nonce(self) -> str:
+        """Random text, never used before; makes tokens."""
+        return self._randomness.nonce()
 
     async def leave(self, stream: str, group: str, consumer: str | bytes) -> None:
         """Remove a consumer that holds nothing."""
-        await self._call("leave", {"stream": stream, "group": group, "consumer": consumer})
+        await self.call("leave", {"stream": stream, "group": group, "consumer": consumer})
 
     # --- reads -------------------------------------------------------------------------------------------------------
 
@@ -368,5 +374,6 @@ class Store:
             info.server, info.version, self.partitions.count, dict(zip(streams, lengths, strict=True))
         )
 
-    async def _call(self, name: str, values: dict[str, Any], rest: Sequence[str | bytes | int] = ()) -> Any:
+    async def call(self, name: str, values: dict[str, Any], rest: Sequence[str | bytes | int] = ()) -> Any:
+        """Run a script by its names; for the parts of the store. Raises: Unavailable, Refused."""
         return await self._scripts.call(self.link, name, values, rest)

@@ -10,6 +10,7 @@ from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.tests import TESTS as JINJA_TESTS
 from jinja2.utils import Namespace
 
+from orchestrator.templates.deferred import OF_ITEMS, OF_TASKS, Deferred, Of
 from orchestrator.templates.problems import Refused
 from orchestrator.templates.state import CURRENT, Rendering, to_text
 
@@ -22,7 +23,7 @@ NOW: Final = "frozen now"
 """Names of our own filters that the compiler puts in; no template can write a name with a space."""
 
 _FILTERS: Final = (
-    "abs", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length", "count",
+    "abs", "dictsort", "first", "float", "groupby", "int", "items", "last", "length", "count",
     "list", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique",
 )  # fmt: skip
 _OF_TEXTS: Final = ("capitalize", "lower", "title", "trim", "upper")
@@ -79,8 +80,21 @@ def _pairs(given: Any) -> Iterator[tuple[Any, Any]]:
         yield key_of(key), value
 
 
+def of_task(of: Of) -> Callable[[object], Deferred]:
+    """`result(word)` and its likes: what the tasks named so will have given."""
+
+    def function(word: object) -> Deferred:
+        state = CURRENT.get()
+        text = _text(state, word)
+        return Deferred(of, state.names.get(text, text))
+
+    return function
+
+
 def key_of(value: Any) -> Any:
     """A key: to hash or to show one that nests would take any time."""
+    if type(value) is Deferred:
+        raise value.refusal()
     if value is None or isinstance(value, (str, int, float, Undefined)):
         return value
     raise Refused("not_json", f"a key is {type(value).__name__}, not text")
@@ -90,7 +104,15 @@ def _compared(value: Any) -> Any:
     """An operand, paid for by all that lies inside: a list of lists that share their items is larger than it looks."""
     if isinstance(value, _NESTED):
         CURRENT.get().look_through(value)
+    elif type(value) is Deferred:
+        raise value.refusal()
     return value
+
+
+def _default(value: Any, default: Any = "", boolean: bool = False) -> Any:
+    if type(value) is Deferred:
+        return value.otherwise(CURRENT.get().plain(default), or_empty=bool(boolean))
+    return _DEFAULT_FILTERS["default"](value, default, boolean)
 
 
 def _join(items: Iterable[object], between: object = "", attribute: str | None = None) -> str:
@@ -173,8 +195,11 @@ def _paid(function: Callable[..., Any], *, flat: bool = False) -> Callable[..., 
     def run(*args: Any, **kwargs: Any) -> Any:
         state = CURRENT.get()
         state.tick()
-        for value in () if flat else (*args, *kwargs.values()):
-            _compared(value)
+        for value in (*args, *kwargs.values()):
+            if type(value) is Deferred and function is not _default:
+                raise value.refusal()
+            if not flat:
+                _compared(value)
         result = function(*args, **kwargs)
         if isinstance(result, (str, list)):
             state.charge(len(result), items=isinstance(result, list))
@@ -184,6 +209,8 @@ def _paid(function: Callable[..., Any], *, flat: bool = False) -> Callable[..., 
 
 
 _OWN_FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "d": _default,
+    "default": _default,
     "join": _join,
     "replace": _replace,
     "round": _round,
@@ -209,6 +236,9 @@ METHODS: Final[dict[type, dict[str, Callable[..., Any]]]] = {
 GLOBALS: Final[dict[str, Callable[..., Any]]] = {
     "SHORT_UUID": short_uuid, "now": now, "range": bounded_range, "namespace": new_namespace, "dict": new_dict,
 }  # fmt: skip
+
+OF_RUN_TIME: Final[dict[str, Any]] = {of: of_task(of) for of in OF_TASKS} | {of: Deferred(of) for of in OF_ITEMS}
+"""Names for what is known only at run time. Unlike those of GLOBALS they may be taken for variables and loops, which hide them."""
 
 _KNOWN: Final[dict[str, Callable[..., Any]]] = {
     name: _DEFAULT_FILTERS[name] for name in _FILTERS

@@ -45,6 +45,8 @@ class TaskSpec:
     consumers: list[str]
     fields: dict[str, Json]
     policy: dict[str, Json] | None = None
+    rules: dict[str, Json] | None = None
+    on_ready: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from orchestrator.templates.functions import FILTERS, GLOBALS, METHODS, TESTS, key_of
+from orchestrator.templates.deferred import OF_TASKS, Deferred
+from orchestrator.templates.functions import FILTERS, GLOBALS, METHODS, OF_RUN_TIME, TESTS, key_of
 from orchestrator.templates.problems import Refused
 from orchestrator.templates.state import CURRENT
 
@@ -27,7 +28,7 @@ _LOOP: Final = (
     "depth0",
 )
 _MAX_BITS: Final = 256
-_CALLABLE: Final = frozenset(GLOBALS.values())
+_CALLABLE: Final = frozenset((*GLOBALS.values(), *(OF_RUN_TIME[name] for name in OF_TASKS)))
 
 
 @pass_context
@@ -61,7 +62,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         )
         self.filters = dict(FILTERS)
         self.tests = dict(TESTS)
-        self.globals = dict(GLOBALS)
+        self.globals = OF_RUN_TIME | GLOBALS
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call one of ours, a method of ours, or a macro; nothing else is callable."""
@@ -86,6 +87,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         allowed = isinstance(obj, LoopContext) and attribute in _LOOP
         if allowed or (isinstance(obj, Namespace) and not attribute.startswith("_")):
             return getattr(obj, attribute, None) if allowed else self._of_namespace(obj, attribute)
+        if type(obj) is Deferred:
+            return obj.part(attribute)
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -94,6 +97,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             (argument.start, argument.stop, argument.step) if isinstance(argument, slice) else (argument,)
         ):
             key_of(part)
+        if type(obj) is Deferred:
+            return obj.part(argument)
         if not isinstance(obj, (dict, list, tuple, str, range)):
             return self.undefined(obj=obj, name=argument)
         try:
@@ -136,6 +141,9 @@ def _check_sequences(operator: str, left: Any, right: Any) -> None:
         left, right = right, left
     if operator == "*" and isinstance(left, (str, list, tuple)) and isinstance(right, int):
         return state.charge(len(left) * max(0, right), items=not isinstance(left, str))
+    for side in (left, right):
+        if type(side) is Deferred:
+            raise side.refusal()
     raise Refused(
         "bad_expression", f"{operator!r} does not work on {type(left).__name__} and {type(right).__name__}"
     )

@@ -14,7 +14,8 @@ import jinja2
 from jinja2 import meta, nodes
 from jinja2.visitor import NodeTransformer
 
-from orchestrator.templates.functions import COMPARED, EACH_TURN, GLOBALS, ID_OF, KEY, NOW, TILDE
+from orchestrator.templates.deferred import OF_ITEMS
+from orchestrator.templates.functions import COMPARED, EACH_TURN, GLOBALS, ID_OF, KEY, NOW, OF_RUN_TIME, TILDE
 from orchestrator.templates.problems import Finding, Refused, did_you_mean, mark_of
 from orchestrator.templates.sandbox import ENVIRONMENT
 from orchestrator.templates.state import CURRENT, LINE_END, PREFIX, Rendering, new_prefix
@@ -54,7 +55,7 @@ def compile_source(text: str, known: frozenset[str]) -> Source:
     lines = tuple(text.split("\n"))
     try:
         tree = ENVIRONMENT.parse(text)
-        _refuse(tree, known, lines)
+        _refuse(tree, known | _of_run_time(text), lines)
         return Source(
             _compile(ENVIRONMENT.parse(text), None), lines, _compile(ENVIRONMENT.parse(text), PREFIX)
         )
@@ -131,6 +132,11 @@ def _refuse(tree: nodes.Template, known: frozenset[str], lines: tuple[str, ...])
         fillable = not findings and _only_put_out(tree, unknown)
         told = [_unknown_name(node, known, lines) for node in unknown]
         raise BadSource(findings + told, frozenset(node.name for node in unknown if fillable))
+
+
+def _of_run_time(text: str) -> frozenset[str]:
+    """Names of what is known only at run time. There is no item without a `foreach`."""
+    return frozenset(name for name in OF_RUN_TIME if name not in OF_ITEMS or "foreach" in text)
 
 
 def _check(tree: nodes.Template, lines: tuple[str, ...]) -> Iterator[Finding]:
@@ -255,7 +261,7 @@ def _through(node: nodes.Node, name: str, line: int) -> nodes.Filter:
 def _compile(tree: nodes.Template, prefix: str | None) -> jinja2.Template:
     counted = _Counted(prefix).visit(tree)
     code = ENVIRONMENT.compile(counted, None, _FILENAME)
-    return jinja2.Template.from_code(ENVIRONMENT, code, GLOBALS)
+    return jinja2.Template.from_code(ENVIRONMENT, code, ENVIRONMENT.globals)
 
 
 def prefix_absent_from(*texts: str) -> str:

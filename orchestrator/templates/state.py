@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 import orjson
 from jinja2 import Undefined
 
+from orchestrator.templates.deferred import RUN_TIME, Deferred
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.problems import Refused
 from workers_sdk.protocol.keys import short_uuid
@@ -49,7 +50,8 @@ class Given:
 class Rendering:
     """Tokens and budget of one rendering.
 
-    `names` maps an id that `SHORT_UUID` gave out to its name; `values` maps a token's number to its value.
+    `names` maps an id that `SHORT_UUID` gave out to its name; `values` maps a token's number to its value; `deferred` holds
+    those of them that are known only at run time.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Rendering:
         "_room",
         "_ticks",
         "_tokens",
+        "deferred",
         "limits",
         "moment",
         "names",
@@ -78,6 +81,7 @@ class Rendering:
         self.limits = limits
         self.prefix = prefix
         self.values: list[Json] = []
+        self.deferred: dict[int, Deferred] = {}
         self.names: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._tokens: dict[str, str] = {}
@@ -113,13 +117,18 @@ class Rendering:
                 return known
             self._room -= len(value)
         elif value is not None and type(value) is not bool:
-            value = self.plain(value)
+            value = self.plain(value) if type(value) is not Deferred else self._later(value)
         if self._room < 0:
             raise Refused(
                 "output_too_large", f"the values are longer than {self.limits.max_output} characters"
             )
         self.values.append(value)
         return f"{self.prefix}{len(self.values) - 1}{END}"
+
+    def _later(self, value: Deferred) -> Deferred:
+        self._room -= 64
+        self.deferred[len(self.values)] = value
+        return value
 
     def expand(self, text: str) -> str:
         """Replace the tokens of a text by the texts of their values; drop line marks."""
@@ -209,6 +218,8 @@ def to_text(value: Json) -> str:
         return value
     if type(value) is int:
         return str(value)
+    if type(value) is Deferred:
+        raise Refused(RUN_TIME, f"{value!r} is known only at run time", "put it out where it belongs, not in a macro or block")
     return orjson.dumps(value).decode()
 
 
@@ -228,6 +239,8 @@ def scalar(value: object) -> Json:
 
 
 def _not_json(value: object) -> NoReturn:
+    if type(value) is Deferred:
+        raise value.refusal()
     kind = type(value).__name__
     hint = "add `| list`" if kind == "generator" else "put out a text, number, list or mapping"
     raise Refused("not_json", f"the expression gives a {kind}, not a JSON value", hint)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.api.models import GenerateIn
-from orchestrator.api.submission import identify, new_scenario
+from orchestrator.api.submission import identify
+from orchestrator.handover import new_scenario
 from orchestrator.templates import Limits, Registry, generate
 from tests.benchmarks.system import System
 from tests.support.wait import wait_until

@@ -132,6 +132,33 @@ class Partition:
         """String that maps an idempotency key (hashed) to the scenario it made."""
         return f"{self.prefix}idempotency:{fingerprint}"
 
+    @property
+    def webhooks(self) -> str:
+        """Hash of the endpoints of webhooks: id -> revision and JSON. The same in every partition; the first is right."""
+        return f"{self.prefix}webhooks"
+
+    @property
+    def webhooks_failing(self) -> str:
+        """Hash: endpoint id -> since when (ms) all attempts from this partition failed."""
+        return f"{self.prefix}webhooks-failing"
+
+    @property
+    def outbox(self) -> str:
+        """Stream of what the endpoints of webhooks are to be told; exists only where there are endpoints."""
+        return f"{self.prefix}outbox"
+
+    def delivery(self, delivery_id: str) -> str:
+        """Hash of one message for one endpoint of webhooks; it expires."""
+        return f"{self.prefix}delivery:{delivery_id}"
+
+    def deliveries(self, endpoint_id: str) -> str:
+        """Sorted set of the deliveries of an endpoint; score = creation time in ms."""
+        return f"{self.prefix}deliveries:{endpoint_id}"
+
+    def waiting_deliveries(self, endpoint_id: str) -> str:
+        """Sorted set of the deliveries of an endpoint that are not done; score = when the next attempt is due, in ms."""
+        return f"{self.prefix}waiting-deliveries:{endpoint_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Partitions:

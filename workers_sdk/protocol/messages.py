@@ -39,7 +39,8 @@ ENGINE_FIELDS: Final = frozenset(
     (
         "id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref",
         "result", "error", "attempt", "token", "entry", "worker", "started_at", "finished_at", "released",
-        "progress", "message", "lost", "policy", "error_type", "failures",
+        "progress", "message", "lost", "policy", "error_type", "failures", "rules", "on_ready", "got", "group", "slots",
+        "held", "ready_ms", "fingerprint", "origin", "decision", "child_scenario_id", "runs", "delayed",
     )
 )  # fmt: skip
 
@@ -163,8 +164,9 @@ def _check_names(names: tuple[str, ...]) -> None:
 
 
 class EventKind(StrEnum):
-    """What a report says. `release` is the orchestrator's own: go on releasing the dependents of a finished task;
-    `cancelled` is the API's own and never stands in `task-events`."""
+    """What a report says. Those from `cancelled` on are no worker's: `cancelled` is the API's; `release` (go on releasing the
+    dependents of a finished task) and `look` (decide what becomes of a task) are the scripts' own; the engine's decisions
+    `go`, `delay`, `hold` and `skipped` never stand in `task-events`."""
 
     PROCESSING = "processing"
     PROGRESS = "progress"
@@ -172,9 +174,18 @@ class EventKind(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     RELEASE = "release"
+    LOOK = "look"
+    GO = "go"
+    DELAY = "delay"
+    HOLD = "hold"
+    SKIPPED = "skipped"
 
 
-_KINDS: Final = {kind.value.encode(): kind for kind in EventKind if kind is not EventKind.CANCELLED}
+_KINDS: Final = {
+    kind.value.encode(): kind
+    for kind in EventKind
+    if kind not in (EventKind.CANCELLED, EventKind.GO, EventKind.DELAY, EventKind.HOLD, EventKind.SKIPPED)
+}
 _EVENT_FIELDS: Final = {
     name.encode(): name for name in ("result_ref", "result", "error", "worker", "progress", "message")
 }
@@ -188,7 +199,8 @@ class TaskEvent:
         token: token of the entry that was worked on. Empty only for reports by HTTP.
         fields: what to set on the task, of `result_ref, result, error, worker, progress, message`.
         acked: the reporter's script already removed the entry from its queue stream.
-        cursor: for `release`: position in the task's list of dependents.
+        cursor: for `release`: position in the task's list of dependents; for `delay`: milliseconds.
+        by_engine: a decision of the engine about a task that no worker has, or that is overdue.
     """
 
     task_id: str
@@ -197,6 +209,7 @@ class TaskEvent:
     fields: Mapping[str, str] = field(default_factory=dict)
     acked: bool = False
     cursor: int = 0
+    by_engine: bool = False
 
     def encode(self) -> list[str]:
         """Flat fields for XADD."""

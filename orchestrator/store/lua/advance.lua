@@ -17,8 +17,12 @@
 --       8 chance        integer  random, 0..999999: where in its range the delay of a next attempt falls
 --       9 entries       string   ids of the entries of `task-events` that end with these reports, separated by spaces
 --      10 ... reports   per report: task id, kind, token, how it came (acked: its queue entry is gone; stream: it may
---                       stand; http), cursor, number n of strings, n strings (fields and values to set; of a
---                       failure also error_type, and retry: never, or milliseconds to wait)
+--                       stand; http; engine: of a task that no worker has, or that is overdue), cursor, number n of
+--                       strings, n strings (fields and values to set; of a failure also error_type, and retry: never,
+--                       or milliseconds to wait)
+--
+-- Kinds of the engine's own: release goes on releasing from a cursor; go dispatches a task that it was asked about;
+-- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside.
 -- Returns  two lists: per report one of the words, and the ids of the scenarios that ended
 --          APPLIED
 --          DUPLICATE   it says what is known
@@ -30,16 +34,16 @@
 -- Repeat   final reports are DUPLICATE, STALE or FINISHED, others are applied again; nothing changes.
 -- Cost     O(reports + budget)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, holder, dispatch, attempts, finish_scenarios
+-- Uses     check, clock, iso, counts, holder, rules, dispatch, ledger, release, attempts, finish_scenarios, tell
 local events, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
 local chance, entries = whole(ARGV[8], 'chance'), ARGV[9]
-local FINAL = {success = true, failed = true, skipped = true, cancelled = true}
-local KINDS = {processing = true, progress = true, success = true, failed = true, cancelled = true, release = true}
-local WAYS = {acked = true, stream = true, http = true}
-local tasks, changed, counted, queues, retries = {}, {}, {}, {}, {}
-local answers, brought, releases, unfinished, removals, renewals, leases, unleases, told = {}, {}, {}, {}, {}, {}, {}, {}, {}
+local KINDS = {processing = true, progress = true, success = true, failed = true, cancelled = true, skipped = true, release = true,
+  go = true, delay = true, hold = true}
+local ENGINE = {skipped = true, go = true, delay = true, hold = true}
+local WAYS = {acked = true, stream = true, http = true, engine = true}
+local answers, brought, removals, renewals, leases, starts, started, stops, told = {}, {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
@@ -49,79 +53,15 @@ local at_ms = now_ms()
 local now = iso(at_ms)
 for entry_id in string.gmatch(entries, '%S+') do brought[#brought + 1] = stream_id(entry_id) end
 
--- A task that a report is about. What only some reports need is read by `detail`.
-local function task_of(id)
-  local task = tasks[id]
-  if task == nil then
-    local key = prefix .. 'task:' .. id
-    local v = redis.call('HMGET', key, 'status', 'token', 'scenario_id', 'consumers', 'worker')
-    task = v[1] and {id = id, key = key, status = v[1], token = v[2], scenario_id = v[3], consumers = v[4], worker = v[5] or ''}
-    tasks[id] = task
-  end
-  return task
-end
-
-local function detail(task)
-  if not task.entry then
-    local v = redis.call('HMGET', task.key, 'queue', 'service', 'entry', 'started_at', 'released')
-    task.queue, task.service, task.entry, task.started_at, task.released = tonumber(v[1]), v[2], v[3] or '', v[4] or '', v[5] or ''
-  end
-end
-
--- A task that depends on a finished one, whole, since most become ready by their only parent.
-local function dependent_of(id)
-  local task = tasks[id]
-  if task and not task.fields then
-    detail(task)
-    local whole_task = read_task(task.key)
-    task.fields, task.n = whole_task.fields, whole_task.n
-  elseif task == nil then
-    task = read_task(prefix .. 'task:' .. id)
-    if task.status then
-      task.id, task.queue, task.entry = id, tonumber(task.queue), task.entry or ''
-    else
-      task = false
-    end
-    tasks[id] = task
-  end
-  return task
-end
-
-local function set(task, name, value)
-  local pairs_of = task.set
-  if pairs_of then
-    local n = #pairs_of
-    pairs_of[n + 1], pairs_of[n + 2] = name, value
-  else
-    changed[#changed + 1] = task
-    task.set = {name, value}
-  end
-end
-
--- End a task; what depends on it comes later, from `position` of its list.
-local function finish(task, status)
-  move_count(counts_of(prefix, task.scenario_id), task.status, status)
-  task.status, task.position = status, 1
-  releases[#releases + 1] = task
-  if task.set then
-    set(task, 'status', status)
-    set(task, 'updated_at', now)
-    set(task, 'finished_at', now)
-  else
-    changed[#changed + 1] = task
-    task.set = {'status', status, 'updated_at', now, 'finished_at', now}
-  end
-end
-
--- The queue of a service, checked to be a stream before anything is written.
-local function queue_of(service)
-  local queue = queues[service]
-  if not queue then
-    queue = prefix .. 'queue:' .. service
-    redis.call('XLEN', queue)
-    queues[service] = queue
-  end
-  return queue
+-- Why a report of the engine itself cannot be applied, or nil: the state may have gone on since the engine looked.
+local function engine_refusal(task, kind, token)
+  if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
+  if token ~= (task.token or '') then return 'STALE' end
+  detail(task)
+  if token == '' and task.queue > 0 and kind ~= 'failed' then return 'NOT_READY' end
+  local found = counts_of(prefix, task.scenario_id)
+  if found and found.cancel and not rules_of(task).finally then return 'STALE' end
+  return token ~= '' and (kind == 'go' or kind == 'delay' or kind == 'hold') and 'STALE' or nil
 end
 
 -- Why a report cannot be applied, or nil.
@@ -131,6 +71,8 @@ local function refusal(task, kind, token, way, cursor)
     detail(task)
     return task.released ~= cursor and 'DUPLICATE' or nil
   end
+  if way == 'engine' then return engine_refusal(task, kind, token) end
+  if ENGINE[kind] then return 'STALE' end
   if kind == 'cancelled' then
     detail(task)
     return way ~= 'http' and 'STALE' or FINAL[task.status] and (task.status == kind and 'DUPLICATE' or 'FINISHED') or nil
@@ -152,11 +94,12 @@ end
 local function keep_lease(task, way)
   detail(task)
   if way ~= 'http' then
-    local consumer = holder(queue_of(task.service), workers, task.entry)
-    if consumer then renewals[#renewals + 1] = {queue_of(task.service), consumer, task.entry} end
+    local queue = queue_of(prefix, task.service)
+    local consumer = holder(queue, workers, task.entry)
+    if consumer then renewals[#renewals + 1] = {queue, consumer, task.entry} end
     return
   end
-  if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+  if task.entry ~= '' then removals[#removals + 1] = {queue_of(prefix, task.service), task.entry} end
   set(task, 'worker', 'http')
   set(task, 'entry', '')
   task.worker, task.entry = 'http', ''
@@ -169,6 +112,7 @@ local function start(task)
   task.status = 'processing'
   set(task, 'status', 'processing')
   set(task, 'updated_at', now)
+  detail(task)
   if task.started_at == '' then set(task, 'started_at', now) end
 end
 
@@ -180,6 +124,12 @@ local function said(name, first, last)
   return ''
 end
 
+local function set_all(task, first, last, left_out)
+  for i = first, last, 2 do
+    if ARGV[i] ~= left_out then set(task, ARGV[i], ARGV[i + 1]) end
+  end
+end
+
 -- A failed attempt that is to be followed by another: the task waits for its timer without a token, so nothing of the old
 -- attempt counts any more.
 local function try_again(task, delay_ms)
@@ -189,35 +139,65 @@ local function try_again(task, delay_ms)
   set(task, 'failures', task.failures + 1)
   set(task, 'updated_at', now)
   for _, name in ipairs({'token', 'entry', 'worker', 'started_at', 'progress', 'message'}) do set(task, name, '') end
-  retries[#retries + 1] = {'retry:' .. task.id, at_ms + delay_ms}
+  starts[#starts + 1] = {'start:' .. task.id, at_ms + delay_ms}
 end
 
--- The end of an attempt, success or failure.
-local function apply_end(task, kind, way, first, last)
+-- What an attempt leaves behind that its own report did not take away.
+local function clear(task, kind, way)
   if way ~= 'acked' then
     detail(task)
-    if task.entry ~= '' then removals[#removals + 1] = {queue_of(task.service), task.entry} end
+    if task.entry ~= '' then removals[#removals + 1] = {queue_of(prefix, task.service), task.entry} end
+    if task.entry ~= '' and (kind == 'cancelled' or way == 'engine') then told[#told + 1] = {task.id, task.token or ''} end
   end
-  if task.worker == 'http' then unleases[#unleases + 1] = 'lease:' .. task.id end
-  if kind == 'cancelled' then
-    unleases[#unleases + 1] = 'retry:' .. task.id
-    if task.entry ~= '' then told[#told + 1] = task.id end
-  end
+  if task.worker == 'http' then stops[#stops + 1] = 'lease:' .. task.id end
+  if kind == 'cancelled' or way == 'engine' then stops[#stops + 1] = 'start:' .. task.id end
+end
+
+-- The end of an attempt.
+local function apply_end(task, kind, way, first, last)
+  clear(task, kind, way)
   if kind == 'failed' then
-    local delay_ms = next_attempt(task, said('error_type', first, last), said('retry', first, last), chance + #retries * 618033)
+    local delay_ms = next_attempt(task, said('error_type', first, last), said('retry', first, last), chance + #starts * 618033)
     note_attempt(prefix, task, said('worker', first, last), said('error', first, last))
     if delay_ms then return try_again(task, delay_ms) end
-    local found = counts_of(prefix, task.scenario_id)
-    if found and found.failed == 0 then
-      found.error = '{"type":"task_failed","message":"a task failed","task_id":"' .. task.id .. '"}'
-    end
   end
-  for i = first, last, 2 do
-    if ARGV[i] ~= 'retry' then set(task, ARGV[i], ARGV[i + 1]) end
-  end
+  set_all(task, first, last, 'retry')
   -- It ended before anybody noted that it ran.
-  if task.status == 'pending' and kind ~= 'cancelled' then set(task, 'started_at', now) end
-  finish(task, kind)
+  if task.status == 'pending' and (kind == 'success' or kind == 'failed') then set(task, 'started_at', now) end
+  finish(prefix, task, kind, now)
+end
+
+-- Template fields that were worked out when the task became ready take the place of what stood there.
+local function fill(task, first, last)
+  for i = first, last, 2 do
+    local place = task.n + 1
+    for k = 1, task.n, 2 do
+      if task.fields[k] == ARGV[i] then place = k end
+    end
+    task.fields[place], task.fields[place + 1] = ARGV[i], ARGV[i + 1]
+    task.n = math.max(task.n, place + 1)
+  end
+end
+
+-- What the engine decided of a task that it was asked about.
+local function apply_decision(task, kind, cursor, first, last)
+  set_all(task, first, last, '')
+  if kind == 'go' then
+    whole_task_of(prefix, task.id)
+    fill(task, first, last)
+    queue_of(prefix, task.service)
+    task.token = 'given'  -- a second decision in the same call comes too late
+    started[#started + 1] = task
+  elseif kind == 'delay' then
+    starts[#starts + 1] = {'start:' .. task.id, at_ms + tonumber(cursor)}
+  else
+    detail(task)
+    task.token = (tonumber(task.attempt) or 0) + 1 .. '.' .. nonce .. '.h' .. #answers
+    set(task, 'token', task.token)
+    set(task, 'attempt', (tonumber(task.attempt) or 0) + 1)
+    set(task, 'worker', 'orchestrator')
+    start(task)
+  end
 end
 
 -- `first` and `last`: where the strings of the report stand in ARGV.
@@ -225,50 +205,14 @@ local function apply(task, kind, way, cursor, first, last)
   if kind == 'release' then
     task.released, task.resumed, task.position = false, true, tonumber(cursor)
     releases[#releases + 1] = task
-    return
-  end
-  if FINAL[kind] then return apply_end(task, kind, way, first, last) end
-  for i = first, last, 2 do
-    if ARGV[i] ~= 'worker' or kind ~= 'progress' then set(task, ARGV[i], ARGV[i + 1]) end
-  end
-  start(task)
-  keep_lease(task, way)
-end
-
-local function release_one(parent, id)
-  local task = dependent_of(id)
-  if not task or task.status ~= 'pending' or task.queue <= 0 then return end
-  if parent.status ~= 'success' then
-    local cancelled = parent.status == 'cancelled'
-    set(task, 'error', '{"type":"' .. (cancelled and 'upstream_cancelled' or 'upstream_failed') ..
-      '","message":"a task that this one depends on did not succeed","task_id":"' .. parent.id .. '"}')
-    finish(task, cancelled and 'cancelled' or 'skipped')
-    return
-  end
-  local found = counts_of(prefix, task.scenario_id)
-  if not found or found.cancel then return end
-  task.queue = task.queue - 1
-  if not task.counted then
-    task.counted = true
-    counted[#counted + 1] = task
-  end
-  if task.queue == 0 then queue_of(task.service) end
-end
-
--- Ids stand in a JSON list of plain strings; the cursor is a position in its text, so that no call parses it whole.
-local function release_from(task)
-  local position = task.position
-  while true do
-    local first, last, id = string.find(task.consumers, '"([^"]+)"', position)
-    if not first or budget == 0 then
-      task.released = first and tostring(position) or ''
-      if first or task.resumed then set(task, 'released', task.released) end
-      if first then unfinished[#unfinished + 1] = task end
-      return
-    end
-    budget = budget - 1
-    position = last + 1
-    release_one(task, id)
+  elseif FINAL[kind] then
+    apply_end(task, kind, way, first, last)
+  elseif ENGINE[kind] then
+    apply_decision(task, kind, cursor, first, last)
+  else
+    set_all(task, first, last, kind == 'progress' and 'worker' or '')
+    start(task)
+    keep_lease(task, way)
   end
 end
 
@@ -278,7 +222,7 @@ while i <= #ARGV do
   local first, last = i + 6, i + 5 + n
   check(KINDS[kind] and WAYS[way] and n % 2 == 0 and last <= #ARGV, 'report')
   whole(cursor, 'cursor')
-  local task = task_of(ARGV[i])
+  local task = task_of(prefix, ARGV[i])
   local answer = refusal(task, kind, token, way, cursor)
   if not answer then apply(task, kind, way, cursor, first, last) end
   answers[#answers + 1] = answer or 'APPLIED'
@@ -286,14 +230,9 @@ while i <= #ARGV do
 end
 check(#answers <= 500, 'at most 500 reports')
 
--- Grows while it runs: a skipped task releases its own dependents.
-local k = 1
-while k <= #releases do
-  release_from(releases[k])
-  k = k + 1
-end
+release_all(prefix, budget, now)
 local finished = decide_finished(prefix)
-for _, task in ipairs(changed) do check(#task.set < 7000, 'fewer reports about one task') end
+check_tasks()
 
 for _, entry in ipairs(removals) do
   redis.call('XACK', entry[1], workers, entry[2])
@@ -302,24 +241,14 @@ end
 for _, entry in ipairs(renewals) do
   redis.call('XCLAIM', entry[1], workers, entry[2], 0, entry[3], 'JUSTID')
 end
-for n, task in ipairs(counted) do
-  if task.queue == 0 and task.status == 'pending' then
-    local token = '1.' .. nonce .. '.' .. n
-    local entry = dispatch(queues[task.service], task, '1', token)
-    redis.call('HSET', task.key, 'queue', '0', 'attempt', '1', 'token', token, 'entry', entry, 'updated_at', now)
-  else
-    redis.call('HSET', task.key, 'queue', task.queue, 'updated_at', now)
-  end
-end
-for _, task in ipairs(changed) do redis.call('HSET', task.key, unpack(task.set)) end
-for _, task in ipairs(unfinished) do
-  redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'release', 'cursor', task.released)
-end
+write_releases(events, timers, nonce, now, at_ms)
+write_tasks()
+for n, task in ipairs(started) do dispatch(timers, task, nonce .. '.g' .. n, now, at_ms) end
 write_attempts(prefix, now)
-for _, timer in ipairs(retries) do redis.call('ZADD', timers, timer[2], timer[1]) end
+for _, timer in ipairs(stops) do redis.call('ZREM', timers, timer) end
+for _, timer in ipairs(starts) do redis.call('ZADD', timers, timer[2], timer[1]) end
 for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lease:' .. id) end
-for _, timer in ipairs(unleases) do redis.call('ZREM', timers, timer) end
-if #told > 0 then redis.call('XADD', cancellations, 'MAXLEN', '~', 1000, '*', 'tasks', table.concat(told, ' ')) end
+tell(cancellations, told)
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms + retention_ms)
 if #brought > 0 then

@@ -1,6 +1,7 @@
 -- cancel: end a scenario before its time, a chunk of tasks a call: what waits never starts, what runs is told to stop.
 --
--- From the first call on nothing of it is dispatched any more; a timer lets the engine go on when the caller dies.
+-- From the first call on nothing of it is dispatched any more, but for its `finally` tasks, which begin when all others
+-- have ended; a timer lets the engine go on when the caller dies.
 --
 -- KEYS  1 scenario       hash     scenario:<id>
 --       2 timers         zset     what is due later
@@ -19,16 +20,18 @@
 -- Repeat   goes on, then FINAL.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, finish_scenarios
+-- Uses     check, clock, iso, counts, rules, finish_scenarios, tell
 local scenario, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, workers, scenario_id, cause = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local limit, retention_ms = item_count(ARGV[5]), whole(ARGV[6], 'retention_ms')
-local doomed, told, queues = {}, {}, {}
+local events = prefix .. 'task-events'
+local doomed, told, queues, lasting, lasting_ids = {}, {}, {}, {}, {}
 
 check(limit > 0, 'limit')
 redis.call('ZCARD', timers)
 redis.call('XLEN', cancellations)
-local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'cancel', 'cancel_at')
+local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'cancel', 'cancel_at', 'lasting')
+redis.call('XLEN', events)
 if state[1] ~= 'pending' and state[1] ~= 'processing' then
   redis.call('ZREM', timers, 'cancel:' .. scenario_id)
   return state[1] and 'FINAL' or 'UNKNOWN'
@@ -46,29 +49,46 @@ for _ = 1, limit do
   if not id then position = nil break end
   position = last + 1
   local key = prefix .. 'task:' .. id
-  local task = redis.call('HMGET', key, 'status', 'service', 'entry', 'scenario_id')
+  local task = redis.call('HMGET', key, 'status', 'service', 'entry', 'scenario_id', 'token', 'rules', 'queue')
+  local rules = rules_of({rules = task[6]})
   if not task[1] or task[4] ~= scenario_id then
     move_count(found, 'pending', 'cancelled')  -- it was not written yet, and never will be
+  elseif rules.finally then
+    lasting_ids[#lasting_ids + 1] = id
   elseif task[1] == 'pending' or task[1] == 'processing' then
     move_count(found, task[1], 'cancelled')
     local queue = prefix .. 'queue:' .. task[2]
     if not queues[queue] then queues[queue] = redis.call('XLEN', queue) end
-    doomed[#doomed + 1] = {id, key, queue, task[3] or ''}
+    doomed[#doomed + 1] = {id, key, queue, task[3] or '', task[5] or ''}
+  end
+end
+-- With the last chunk all others are final, so a `finally` task waits only for those of its kind.
+local all_lasting = (state[5] or '') .. table.concat(lasting_ids, ' ') .. (#lasting_ids > 0 and ' ' or '')
+if not position then
+  for id in string.gmatch(all_lasting, '%S+') do
+    local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'queue', 'rules')
+    local others = tonumber(rules_of({rules = task[3]}).finally) or 0
+    if task[1] == 'pending' and tonumber(task[2]) > others then lasting[#lasting + 1] = {id, others} end
   end
 end
 local finished = decide_finished(prefix)
 
 for _, task in ipairs(doomed) do
-  local id, key, queue, entry = unpack(task)
+  local id, key, queue, entry, token = unpack(task)
   redis.call('HSET', key, 'status', 'cancelled', 'updated_at', now, 'finished_at', now, 'error', why)
-  redis.call('ZREM', timers, 'lease:' .. id, 'retry:' .. id)
+  redis.call('ZREM', timers, 'lease:' .. id, 'start:' .. id, 'overdue:' .. id)
   if entry ~= '' then
     redis.call('XACK', queue, workers, entry)
     redis.call('XDEL', queue, entry)
-    told[#told + 1] = id
+    told[#told + 1] = {id, token}
   end
 end
-if #told > 0 then redis.call('XADD', cancellations, 'MAXLEN', '~', 1000, '*', 'tasks', table.concat(told, ' ')) end
+tell(cancellations, told)
+for _, task in ipairs(lasting) do
+  redis.call('HSET', prefix .. 'task:' .. task[1], 'queue', task[2], 'updated_at', now)
+  if task[2] == 0 then redis.call('XADD', events, '*', 'task_id', task[1], 'status', 'look') end
+end
+if #lasting_ids > 0 then redis.call('HSET', scenario, 'lasting', all_lasting) end
 redis.call('HSET', scenario, 'cancel', why, 'cancel_at', position or #state[2] + 1, 'error', why, 'updated_at', now)
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms + retention_ms)

@@ -3,9 +3,8 @@
 -- KEYS  1 timers    zset     what is due later
 -- ARGV  1 offset    integer  how many to leave out, the longest due first
 --       2 limit     integer  how many to return
--- Returns  members, the longest due first: lease:<task id>, retry:<task id>, cancel:<scenario id>,
---          purge:<scenario id>; and the milliseconds
---          until the next one is due, at most 60000
+-- Returns  members, the longest due first, each a kind and what it is about (start:<task id>, purge:<scenario id>; the
+--          whole list is in ARCHITECTURE.md); and the milliseconds until the next one is due, at most 60000
 -- Cost     O(limit)
 -- Flags    no-writes
 -- Uses     check, clock

@@ -4,7 +4,7 @@
 --       2 events      stream   task-events
 -- ARGV  1 prefix      string   key prefix of the partition
 --       2 task_id     string
---       3 max_lost    integer  a task whose workers were lost so often fails
+--       3 max_lost    integer  a task whose workers were lost so often fails, unless its policy says otherwise
 --       4 nonce       string   random, never used before; makes the token
 -- Returns  one of
 --          AGAIN      dispatched again, attempt + 1, new token
@@ -14,7 +14,7 @@
 -- Repeat   NOT_DUE
 -- Cost     O(1)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, dispatch
+-- Uses     check, clock, iso, counts, rules, dispatch, attempts, lost
 local timers, events = KEYS[1], KEYS[2]
 local prefix, task_id, max_lost, nonce = ARGV[1], ARGV[2], whole(ARGV[3], 'max_lost'), ARGV[4]
 
@@ -28,21 +28,22 @@ if task.status ~= 'processing' or task.worker ~= 'http' then
   redis.call('ZREM', timers, 'lease:' .. task_id)
   return 'REMOVED'
 end
-local lost, attempt, now, queue = tonumber(task.lost or 0) + 1, task.attempt + 1, iso(at_ms), prefix .. 'queue:' .. task.service
+local now = iso(at_ms)
 task.id = task_id
-redis.call('XLEN', queue)
+queue_of(prefix, task.service)
 local found = counts_of(prefix, task.scenario_id)
+local lost, gave_up = lost_again(task, max_lost)
+if not gave_up then note_attempt(prefix, task, task.worker, lost_error(lost, true)) end
 
 redis.call('ZREM', timers, 'lease:' .. task_id)
-if lost >= max_lost then
+if gave_up then
   redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'failed', 'token', task.token, 'acked', '1', 'error',
-    '{"type":"worker_lost","retry":false,"message":"the worker was lost ' .. lost .. ' times while it held the task"}')
+    lost_error(lost, false))
   return 'GAVE_UP'
 end
-local token = attempt .. '.' .. nonce .. '.1'
-local entry = dispatch(queue, task, attempt, token)
-redis.call('HSET', task.key, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
-  'lost', lost, 'worker', '', 'started_at', '', 'progress', '', 'message', '', 'updated_at', now)
+redis.call('HSET', task.key, 'status', 'pending', 'lost', lost, 'worker', '', 'started_at', '', 'progress', '', 'message', '')
+dispatch(timers, task, nonce .. '.1', now, at_ms)
+write_attempts(prefix, now)
 move_count(found, 'processing', 'pending')
 write_counts(prefix, now)
 return 'AGAIN'

@@ -5,7 +5,7 @@
 -- ARGV  1 prefix      string   key prefix of the partition
 --       2 workers     string   consumer group of the workers
 --       3 lease_ms    integer  lease, milliseconds
---       4 max_lost    integer  a task whose workers were lost so often fails
+--       4 max_lost    integer  a task whose workers were lost so often fails, unless its policy says otherwise
 --       5 nonce       string   random, never used before; makes the tokens
 --       6 limit       integer  entries to look at
 -- Returns  per idle entry: one of the words, and the task id (empty when unknown)
@@ -15,7 +15,7 @@
 -- Repeat   an empty list; nothing changes.
 -- Cost     O(limit + pending entries)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, entry, redispatch
+-- Uses     check, clock, iso, counts, entry, redispatch, attempts, lost
 local queue, events = KEYS[1], KEYS[2]
 local prefix, workers, lease_ms, max_lost, nonce, limit = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 'max_lost'), ARGV[5], ARGV[6]
 local answers, removals, moves, failures, seen = {}, {}, {}, {}, {}
@@ -23,16 +23,18 @@ local answers, removals, moves, failures, seen = {}, {}, {}, {}, {}
 check(whole(lease_ms, 'lease_ms') and #nonce > 0 and item_count(limit) > 0, 'numbers')
 redis.call('XLEN', events)
 
-local function judge(entry_id, fields, id)
-  local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'attempt', 'lost', 'scenario_id')
+local function judge(entry_id, consumer, fields, id)
+  local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'attempt', 'worker', 'scenario_id')
   local live = task[1] == 'pending' or task[1] == 'processing'
   if not live or task[2] ~= field(fields, 'token') or seen[id] then return 'REMOVED' end
   seen[id] = true
-  local lost = tonumber(task[4] or 0) + 1
-  if lost >= max_lost then
+  local one = {id = id, key = prefix .. 'task:' .. id, worker = task[4] or ''}
+  local lost, gave_up = lost_again(one, max_lost)
+  if gave_up then
     failures[#failures + 1] = {id, task[2], lost}
     return 'GAVE_UP'
   end
+  note_attempt(prefix, one, consumer, lost_error(lost, true))
   if task[1] == 'processing' then move_count(counts_of(prefix, task[5]), 'processing', 'pending') end
   moves[#moves + 1] = {id, entry_id, fields, task[3] + 1, lost}
   return 'AGAIN'
@@ -41,7 +43,7 @@ end
 for _, pending in ipairs(redis.call('XPENDING', queue, workers, 'IDLE', lease_ms, '-', '+', limit)) do
   local fields = read_entry(queue, pending[1])
   local id = fields and field(fields, 'id') or ''
-  local answer = judge(pending[1], fields or {}, id)
+  local answer = judge(pending[1], pending[2], fields or {}, id)
   if answer ~= 'AGAIN' then removals[#removals + 1] = pending[1] end
   answers[#answers + 1] = {answer, id}
 end
@@ -60,7 +62,8 @@ for k, move in ipairs(moves) do
 end
 for _, failure in ipairs(failures) do
   redis.call('XADD', events, '*', 'task_id', failure[1], 'status', 'failed', 'token', failure[2], 'acked', '1', 'error',
-    '{"type":"worker_lost","retry":false,"message":"the worker was lost ' .. failure[3] .. ' times while it held the task"}')
+    lost_error(failure[3], false))
 end
+write_attempts(prefix, now)
 write_counts(prefix, now)
 return answers

@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.api.submission import new_scenario
+from orchestrator.handover import new_scenario
 from orchestrator.templates import Registry, generate
 from tests.support.engines import running_engine
 from workers_sdk import Context, Fail, Worker

@@ -48,7 +48,7 @@ class Desk:
         (entry,) = await self.worker.take()
         await self.worker.report(entry, EventKind.FAILED, error=dumps({"type": "Boom", **error}).decode())
         await self.advancer.step()
-        due = await self.link.execute("ZSCORE", self.at.timers, f"retry:{entry.task_id}")
+        due = await self.link.execute("ZSCORE", self.at.timers, f"start:{entry.task_id}")
         return None if due is None else int(float(due)) - self.now
 
     async def passed(self, ms: int) -> str:

@@ -117,7 +117,7 @@ async def test_a_report_that_redis_refuses_for_a_while_is_applied_in_the_end(
     redis_url: str, link: RedisLink
 ) -> None:
     """It was set aside; its queue entry was gone already, so the task hung for ever."""
-    async with running_engine(redis_url) as engine:
+    async with running_engine(redis_url, Policy(lease_ms=3_000)) as engine:
         worker = PlainWorker(link)
         scenario = graph(chain(2))
         await engine.store.submit(scenario)

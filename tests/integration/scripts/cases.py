@@ -200,6 +200,7 @@ async def submitted(link: Link) -> str:
 async def materialize(link: Link) -> Case:
     inbox = await submitted(link)
     keys = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "services": "services"}
+    keys |= {"events": "task-events", "timers": "timers"}
     values = {
         "prefix": "",
         "group": "orchestrator",
@@ -208,8 +209,8 @@ async def materialize(link: Link) -> Case:
         "offset": 0,
         "nonce": "n1",
     }
-    video = [VIDEO, "video-service", "1", "[]", '{"max_attempts":3}', "name", "Video"]
-    text = [TEXT, "text-service", "0", f'["{VIDEO}"]', "", "name", "Text", "prompt", "x"]
+    video = [VIDEO, "video-service", "1", "[]", '{"max_attempts":3}', "", "", "name", "Video"]
+    text = [TEXT, "text-service", "0", f'["{VIDEO}"]', "", "", "", "name", "Text", "prompt", "x"]
     return Case({**keys, **values, "tasks": dumps([video, text])})
 
 
@@ -297,7 +298,7 @@ async def cancel(link: Link) -> Case:
     await entry(link, TEXT, "text-service", delivered_to=WORKER)
     await task(link, VOICE, "voice-service", "pending")
     await entry(link, VOICE, "voice-service")
-    await link.execute("ZADD", "timers", 1, f"retry:{VOICE}")
+    await link.execute("ZADD", "timers", 1, f"start:{VOICE}")
     keys = {"scenario": f"scenario:{SCENARIO}", "timers": "timers", "cancellations": "cancellations"}
     values = {"prefix": "", "workers": "workers", "scenario_id": SCENARIO, "cause": '{"type":"cancelled"}'}
     return Case({**keys, **values, "limit": 100, "retention_ms": 1000})
@@ -307,7 +308,7 @@ async def cancel(link: Link) -> Case:
 async def wake(link: Link) -> Case:
     await task(link, TEXT, "text-service", "pending")
     await link.execute("HSET", f"task:{TEXT}", "token", "")
-    await link.execute("ZADD", "timers", 1, f"retry:{TEXT}")
+    await link.execute("ZADD", "timers", 1, f"start:{TEXT}")
     return Case({"timers": "timers", "prefix": "", "task_id": TEXT, "nonce": "n6"})
 
 

@@ -1,12 +1,15 @@
 -- dispatch: make the entry of a ready task from its hash. Only what the template gave travels to the worker.
 local KEPT = {
   status = true, scenario_id = true, service = true, queue = true, consumers = true, token = true, entry = true, worker = true,
-  attempt = true, lost = true,
+  attempt = true, lost = true, rules = true, got = true, group = true, ready_ms = true,
 }
 local NOT_SENT = {
   id = true, created_at = true, updated_at = true, result_ref = true, result = true, error = true, started_at = true,
   finished_at = true, released = true, progress = true, message = true, policy = true, error_type = true, failures = true,
+  on_ready = true, slots = true, held = true, fingerprint = true, origin = true, decision = true, child_scenario_id = true,
+  runs = true, delayed = true,
 }
+local known_queues = {}
 
 -- A task: what the engine keeps of it by name, and its template fields as a flat list `fields` of `n` strings. Reads, so
 -- it belongs before the first write. The tables are made large enough at once: growing them costs more than reading.
@@ -14,7 +17,7 @@ local function read_task(key)
   local all, n = redis.call('HGETALL', key), 0
   local fields = {false, false, false, false, false, false, false, false, false, false, false, false}
   local task = {key = key, status = false, scenario_id = false, service = false, queue = false, consumers = false, token = false,
-    entry = false, worker = '', fields = fields, n = 0, id = false, set = false, counted = false, position = false}
+    entry = false, worker = '', rules = false, fields = fields, n = 0, id = false, set = false, counted = false, position = false}
   for i = 1, #all, 2 do
     local name = all[i]
     if KEPT[name] then
@@ -28,8 +31,33 @@ local function read_task(key)
   return task
 end
 
--- Append the entry of a task to its queue; returns the id of the entry.
-local function dispatch(queue, task, attempt, token)
-  return redis.call('XADD', queue, '*', 'id', task.id, 'scenario_id', task.scenario_id, 'attempt', attempt, 'token', token,
-    unpack(task.fields, 1, task.n))
+-- The queue of a service, checked to be a stream; before the first write.
+local function queue_of(prefix, service)
+  local queue = known_queues[service]
+  if not queue then
+    queue = prefix .. 'queue:' .. service
+    redis.call('XLEN', queue)
+    known_queues[service] = queue
+  end
+  return queue
+end
+
+-- When to look whether the task is overdue: as soon as it can be. `overdue` looks at what really happened.
+local function watch(timers, task, timeouts, at_ms)
+  local ready_ms = tonumber(task.ready_ms) or at_ms
+  local soonest = math.min(timeouts.queue_ms or math.huge, timeouts.run_ms or math.huge, timeouts.heartbeat_ms or math.huge)
+  local first = math.min(at_ms + soonest, ready_ms + (timeouts.total_ms or math.huge))
+  if not task.ready_ms then redis.call('HSET', task.key, 'ready_ms', at_ms) end
+  redis.call('ZADD', timers, string.format('%d', first), 'overdue:' .. task.id)
+end
+
+-- Hand a task out as its next attempt: `mark` and the number of the attempt make its token. `queue_of` was called before.
+local function dispatch(timers, task, mark, now, at_ms)
+  local attempt = (tonumber(task.attempt) or 0) + 1
+  local token = attempt .. '.' .. mark
+  local entry = redis.call('XADD', known_queues[task.service], '*', 'id', task.id, 'scenario_id', task.scenario_id,
+    'attempt', attempt, 'token', token, unpack(task.fields, task.first or 1, task.n))
+  redis.call('HSET', task.key, 'queue', '0', 'attempt', attempt, 'token', token, 'entry', entry, 'updated_at', now)
+  local timeouts = rules_of(task).timeouts
+  if timeouts then watch(timers, task, timeouts, at_ms) end
 end

@@ -2,7 +2,7 @@
 
 local function end_of(found)
   if found.cancel then return 'cancelled' end
-  if found.failed + found.skipped > 0 then return 'failed' end
+  if found.failed > found.tolerated then return 'failed' end
   return found.cancelled > 0 and 'cancelled' or 'success'
 end
 
@@ -15,6 +15,8 @@ local function decide_finished(prefix)
       found.status = end_of(found)
       redis.call('ZCARD', prefix .. 'index:' .. found.was)
       redis.call('ZCARD', prefix .. 'index:' .. found.status)
+      found.parent = redis.call('HGET', prefix .. 'scenario:' .. scenario_id, 'parent')
+      if found.parent then redis.call('XLEN', prefix .. 'task-events') end
       finished[#finished + 1] = scenario_id
     end
   end
@@ -30,5 +32,7 @@ local function write_finished(prefix, timers, finished, now, purge_at_ms)
     redis.call('ZREM', prefix .. 'index:' .. found.was, scenario_id)
     redis.call('ZADD', prefix .. 'index:' .. found.status, found.created_ms, scenario_id)
     redis.call('ZADD', timers, purge_at_ms, 'purge:' .. scenario_id)
+    -- The task that this scenario is the work of.
+    if found.parent then redis.call('XADD', prefix .. 'task-events', '*', 'task_id', found.parent, 'status', 'look') end
   end
 end

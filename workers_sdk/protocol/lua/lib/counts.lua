@@ -1,4 +1,4 @@
--- counts: how many tasks of a scenario stand in each status. Read once per call, changed in memory, written once.
+-- counts: how many tasks of a scenario stand in each status, and how many failures are tolerated. Read once per call, changed in memory, written once.
 local STATUSES = {'pending', 'processing', 'success', 'failed', 'skipped', 'cancelled'}
 local counts = {}
 
@@ -6,10 +6,12 @@ local counts = {}
 local function counts_of(prefix, scenario_id)
   local found = counts[scenario_id]
   if found == nil then
-    local values = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'status', 'created_ms', 'cancel', unpack(STATUSES))
-    found = values[1] and {was = values[1], status = values[1], created_ms = values[2], cancel = values[3]}
+    local values = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'status', 'created_ms', 'cancel', 'tolerated',
+      unpack(STATUSES))
+    found = values[1] and {was = values[1], status = values[1], created_ms = values[2], cancel = values[3],
+      tolerated = tonumber(values[4] or 0)}
     for i, status in ipairs(STATUSES) do
-      if found then found[status] = tonumber(values[i + 3]) or 0 end
+      if found then found[status] = tonumber(values[i + 4]) or 0 end
     end
     counts[scenario_id] = found
   end
@@ -23,6 +25,13 @@ local function move_count(found, from, to)
     found.changed = found.changed or {}
     found.changed[from], found.changed[to] = true, true
   end
+end
+
+-- One more failed task that does not fail the scenario.
+local function tolerate(found)
+  found.tolerated = found.tolerated + 1
+  found.changed = found.changed or {}
+  found.changed.tolerated = true
 end
 
 -- Fields to set on a changed scenario, as a flat list.

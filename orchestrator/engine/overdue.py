@@ -1,0 +1,42 @@
+"""Ends attempts and tasks that used up one of their four times."""
+
+from typing import Final
+
+import structlog
+
+from orchestrator.store.deciding import overdue
+from orchestrator.store.outcomes import Outcome
+from orchestrator.store.store import Store
+from workers_sdk.protocol.keys import Partition
+from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps
+
+_CAUSES: Final = {
+    "QUEUE": ("queue_timeout", "no worker began it within {} s", False),
+    "RUN": ("run_timeout", "it ran longer than {} s", True),
+    "HEARTBEAT": ("heartbeat_timeout", "it gave no sign of life for {} s", True),
+    "TOTAL": ("total_timeout", "it was not done within {} s, all attempts together", False),
+}
+"""Word of `overdue.lua` -> type and message of the error, and whether another attempt makes sense."""
+
+
+class Overdue:
+    """Acts on the timers `overdue:<task id>`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._log = structlog.get_logger().bind(duty="overdue")
+
+    async def fire(self, at: Partition, task_id: str) -> bool:
+        """See `timekeeper.Handler`."""
+        found = await overdue(self._store, at, task_id)
+        if found.word not in _CAUSES:
+            return found.word != "NOT_DUE"
+        kind, message, again = _CAUSES[found.word]
+        error = {"type": kind, "message": message.format(f"{found.allowed_ms / 1000:g}"), "retry": again}
+        event = TaskEvent(
+            task_id, EventKind.FAILED, found.token, {"error": dumps(error).decode()}, by_engine=True
+        )
+        outcome = (await self._store.advance(at, [event])).outcomes[0]
+        self._log.warning("task_overdue", task_id=task_id, cause=kind, outcome=outcome.value)
+        # Before a next attempt the timer stays and is set anew when it fires.
+        return outcome is Outcome.FINISHED

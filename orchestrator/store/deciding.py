@@ -1,0 +1,57 @@
+"""What the engine does to tasks that it was asked about: children, and times that are used up."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, Partition
+
+from .arguments import chunks_of
+from .outcomes import Overdue
+from .records import NewTask, TaskRecord
+from .store import Store
+
+MAX_TASKS: Final = 100_000
+"""Most tasks of a scenario, with all that were added to it."""
+
+
+async def spawn(
+    store: Store,
+    at: Partition,
+    parent: TaskRecord,
+    children: Sequence[NewTask],
+    entries: Sequence[str],
+    fields: Mapping[str, str] | None = None,
+) -> str:
+    """Add children to a task, in writing order (a task after all its consumers); it waits until all have ended.
+
+    Goes on where an earlier call stopped. `fields` are set on the parent with the first chunk.
+
+    Returns:
+        A word of `spawn.lua`: OK, CONFLICT, TOO_MANY or STALE.
+    """
+    chunks = chunks_of(children, store.policy.chunk)
+    values = {
+        **{"scenario": at.scenario(parent.scenario_id), "services": at.services},
+        **{"events": at.task_events, "timers": at.timers, "prefix": at.prefix},
+        **{"group": GROUP_ORCHESTRATOR, "workers": GROUP_WORKERS},
+        **{"scenario_id": parent.scenario_id, "parent": parent.id, "token": parent.token},
+        **{"total": len(children), "limit": MAX_TASKS, "entries": " ".join(entries)},
+    }
+    flat = [text for pair in (fields or {}).items() for text in pair]
+    written = 0
+    while written < len(children):
+        chunk = {"offset": written, "nonce": store.nonce(), "tasks": chunks[written // store.policy.chunk]}
+        word, *rest = await store.call("spawn", {**values, **chunk}, flat)
+        if word not in (b"OK", b"AT"):
+            return str(word.decode())
+        written = int(rest[0])
+    return "OK"
+
+
+async def overdue(store: Store, at: Partition, task_id: str) -> Overdue:
+    """Whether a task used up one of its times."""
+    answer = await store.call("overdue", {"timers": at.timers, "prefix": at.prefix, "task_id": task_id})
+    if isinstance(answer, bytes):
+        return Overdue(answer.decode())
+    word, token, allowed_ms = answer
+    return Overdue(word.decode(), token.decode(), int(allowed_ms))

@@ -1,0 +1,23 @@
+-- edit: set template fields of a dead letter, before it is redriven.
+--
+-- KEYS  1 task         hash    task:<id>
+-- ARGV  1 known        string  its field `json_fields` as it was read (empty: absent): others may edit too
+--       2 ... fields   template fields and their values
+-- Returns  one of
+--          OK
+--          CHANGED   somebody edited it since it was read; nothing was done
+--          NOT_DEAD  it is no dead letter (any more); nothing was done
+--          UNKNOWN   there is no such task
+-- Repeat   CHANGED, or the same again.
+-- Cost     O(fields)
+-- Uses     check, clock, iso
+local task = KEYS[1]
+local known = ARGV[1]
+
+check(#ARGV > 1 and #ARGV % 2 == 1 and #ARGV < 2000, 'fields and values')
+local state = redis.call('HMGET', task, 'status', 'fingerprint', 'json_fields')
+if not state[1] then return 'UNKNOWN' end
+if state[1] ~= 'failed' or not state[2] then return 'NOT_DEAD' end
+if (state[3] or '') ~= known then return 'CHANGED' end
+redis.call('HSET', task, 'updated_at', iso(now_ms()), unpack(ARGV, 2))
+return 'OK'

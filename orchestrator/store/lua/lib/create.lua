@@ -1,0 +1,50 @@
+-- create: new tasks of a scenario from a JSON list, and their first dispatches. Needs the fragments rules and dispatch.
+-- Per task a list of strings: id, service, queue (in-degree), consumers (JSON list), policy, rules and on_ready (JSON
+-- objects, or empty), then fields and values. All is strings, so nothing of what a user wrote is read as JSON here.
+local OURS = 'orchestrator'
+
+-- The list as tasks, checked, and the keys of their hashes. `readable` and `list`: what decoding the JSON gave. Reads only.
+local function new_tasks(prefix, scenario_id, readable, list)
+  local keys, tasks = {}, {}
+  check(readable and type(list) == 'table' and #list <= 1000, 'a list of at most 1000 tasks')
+  for k, given in ipairs(list) do
+    check(type(given) == 'table' and #given >= 7 and #given % 2 == 1 and #given < 4000, 'a task')
+    for _, text in ipairs(given) do check(type(text) == 'string', 'text') end
+    keys[k] = prefix .. 'task:' .. given[1]
+    tasks[k] = {id = given[1], key = keys[k], scenario_id = scenario_id, service = given[2], queue = whole(given[3], 'queue'),
+      consumers = given[4], policy = given[5], rules = given[6], on_ready = given[7], fields = given, first = 8, n = #given}
+    rules_of(tasks[k])
+    queue_of(prefix, given[2])
+  end
+  return tasks, keys
+end
+
+-- The id among `tasks` that exists under another scenario, or nil. Ids are made to be unique, so owners are rarely asked for.
+local function conflict_of(tasks, keys, scenario_id)
+  if #keys == 0 or redis.call('EXISTS', unpack(keys)) == 0 then return nil end
+  local conflict = nil
+  for k, key in ipairs(keys) do
+    local owner = redis.call('HGET', key, 'scenario_id')
+    if owner and owner ~= scenario_id then conflict = tasks[k].id end
+  end
+  return conflict
+end
+
+local function create(events, timers, services, tasks, nonce, created_at, now, at_ms)
+  local named = {}
+  for k, task in ipairs(tasks) do
+    local given = task.fields
+    redis.call('HSET', task.key, 'id', task.id, 'scenario_id', task.scenario_id, 'service', task.service, 'status', 'pending',
+      'queue', given[3], 'consumers', task.consumers, 'created_at', created_at, 'updated_at', now, 'result_ref', '', unpack(given, 8))
+    if task.policy ~= '' then redis.call('HSET', task.key, 'policy', task.policy) end
+    if given[6] ~= '' then redis.call('HSET', task.key, 'rules', given[6]) end
+    if task.on_ready ~= '' then redis.call('HSET', task.key, 'on_ready', task.on_ready) end
+    if task.queue == 0 and rules_of(task).ask then
+      redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'look')
+    elseif task.queue == 0 then
+      dispatch(timers, task, nonce .. '.' .. k, now, at_ms)
+    end
+    if task.service ~= OURS then named[task.service] = true end
+  end
+  for service in pairs(named) do redis.call('SADD', services, service) end
+end

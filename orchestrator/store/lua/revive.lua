@@ -1,0 +1,181 @@
+-- revive: bring ended tasks of a scenario back, a chunk a call: what failed, was skipped or cancelled waits again for what
+-- it depends on, or starts. What succeeded stays as it is.
+--
+-- Items come upstream first, so that each finds its parents alive or done; one with a dead parent stays dead. Between two
+-- chunks a timer keeps the scenario from ending, and lets the engine go on when the caller dies.
+--
+-- KEYS  1 scenario     hash     scenario:<id>
+--       2 timers       zset     what is due later
+--       3 events       stream   task-events
+-- ARGV  1 prefix       string   key prefix of the partition
+--       2 scenario_id  string
+--       3 nonce        string   random, never used before; makes the tokens
+--       4 scope        string   what the engine goes on with: all, or caused (what ended because of others)
+--       5 offset       integer  how many items came before; later chunks do not bring back what was ended in between
+--       6 more         integer  1: another chunk follows
+--       7 wait_ms      integer  until the engine goes on, milliseconds
+--       8 retention_ms integer  how long a finished scenario is kept, milliseconds
+--       9 ... items    per item: task id; how many of its parents had succeeded; number n of its other parents, n ids;
+--                      number m of dependents that may have counted its end without ending, m ids
+-- Returns  one of
+--          OK, ids     of the tasks that live again
+--          CANCELLING  the scenario is being cancelled; nothing was revived
+--          ENDED       the scenario was ended by others between two chunks; nothing was revived
+--          PURGED      its removal has begun; nothing was done
+--          UNKNOWN     there is no such scenario
+-- Repeat   OK without ids; nothing changes but the timer.
+-- Cost     O(items and ids)
+-- Flags    allow-oom
+-- Uses     check, clock, iso, counts, rules, dispatch, ledger, release, dead_letters, finish_scenarios
+local scenario, timers, events = KEYS[1], KEYS[2], KEYS[3]
+local prefix, scenario_id, nonce, scope = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local offset, more = whole(ARGV[5], 'offset'), whole(ARGV[6], 'more')
+local wait_ms, retention_ms = whole(ARGV[7], 'wait_ms'), whole(ARGV[8], 'retention_ms')
+local timer = 'revive:' .. scenario_id
+local OF_THE_END = {'error', 'error_type', 'finished_at', 'started_at', 'worker', 'entry', 'progress', 'message', 'failures', 'lost',
+  'released', 'fingerprint', 'ready_ms', 'got', 'result', 'decision', 'child_scenario_id', 'slots', 'held'}
+local revived, alive, ids = {}, {}, {}
+
+check(#nonce > 0 and (scope == 'all' or scope == 'caused') and more < 2, 'numbers')
+redis.call('ZCARD', timers)
+redis.call('XLEN', events)
+local found = counts_of(prefix, scenario_id)
+local state = redis.call('HMGET', scenario, 'purged', 'error')
+local at_ms = now_ms()
+local now = iso(at_ms)
+
+-- Whether the release of a parent has come by `id`, at the place `position` of its list: only then is its end counted.
+local function has_passed(parent_key, position, id)
+  if not position or position == '' then return true end
+  local consumers = redis.call('HGET', parent_key, 'consumers') or ''
+  return not string.find(consumers, '"' .. id .. '"', tonumber(position), true)
+end
+
+-- What a parent means for a task that is to live again: WAITS, GOOD, LOST (it failed) or DEAD.
+local function standing(parent_id, id)
+  if alive[parent_id] then return 'waits' end
+  local key = prefix .. 'task:' .. parent_id
+  local v = redis.call('HMGET', key, 'status', 'released', 'rules')
+  if not v[1] then return 'dead' end
+  if not FINAL[v[1]] or not has_passed(key, v[2], id) then return 'waits' end
+  if v[1] == 'success' or v[1] ~= 'cancelled' and rules_of({rules = v[3]}).optional then return 'good' end
+  return v[1] == 'failed' and 'lost' or 'dead'
+end
+
+-- Whether a task may live again, by its parents: how many it succeeded with, and the others. Sets what it waits for.
+local function may_live(task, good, parents)
+  local rules, n = rules_of(task), {waits = 0, good = good, lost = 0, dead = 0}
+  local written, whole_group = string.match(task.group or '', '^(%d+) (%d+)$')
+  if written ~= whole_group then return false end  -- it waits for children that were never made
+  for _, parent_id in ipairs(parents) do
+    local word = standing(parent_id, task.id)
+    n[word] = n[word] + 1
+  end
+  task.queue, task.got, task.ready_ms = n.waits, nil, nil
+  if rules.need then
+    task.got = n.good .. ' ' .. n.lost
+    if n.good >= rules.need then task.queue = 0 end
+    return n.good + task.queue >= rules.need
+  end
+  return n.lost + n.dead == 0 or rules.all_done or task.group
+end
+
+-- A dependent that still waits, but has counted the end of `task`, will count it again: it waits for one more.
+local function uncount(task, released, id)
+  local other = task_of(prefix, id)
+  if not other or other.status ~= 'pending' or not has_passed(task.key, released, id) then return end
+  detail(other)
+  if other.queue <= 0 then return end
+  other.queue = other.queue + 1
+  set(other, 'queue', other.queue)
+  local won, lost = string.match(other.got or '', '^(%d+) (%d+)$')
+  if not won then return end
+  local good = rules_of(task).optional and task.status ~= 'cancelled'
+  other.got = (good and won - 1 or won) .. ' ' .. (not good and task.status == 'failed' and lost - 1 or lost)
+  set(other, 'got', other.got)
+end
+
+local function bring_back(task, others)
+  local v = redis.call('HMGET', task.key, 'fingerprint', 'released')
+  local rules = rules_of(task)
+  for _, id in ipairs(others) do uncount(task, v[2], id) end
+  note_gone(prefix, task.id, v[1])
+  if task.queue == 0 then queue_of(prefix, task.service) end
+  local tolerated = task.status == 'failed' and (rules.optional or rules.tolerated)
+  move_count(found, task.status, 'pending')
+  if tolerated then
+    found.tolerated, found.changed.tolerated = found.tolerated - 1, true
+  end
+  task.status, alive[task.id] = 'pending', true
+  revived[#revived + 1], ids[#ids + 1] = task, task.id
+  counted[#counted + 1] = task
+end
+
+local function id_list(first, n)
+  check(first + n - 1 <= #ARGV, 'ids')
+  local list = {}
+  for k = first, first + n - 1 do list[#list + 1] = ARGV[k] end
+  return list
+end
+
+local function read_item(i, wanted)
+  local id, good, n = ARGV[i], whole(ARGV[i + 1], 'parents'), whole(ARGV[i + 2], 'parents')
+  local parents = id_list(i + 3, n)
+  local m = whole(ARGV[i + 3 + n], 'dependents')
+  local others = id_list(i + 4 + n, m)
+  local task = wanted and whole_task_of(prefix, id)
+  local dead = task and task.scenario_id == scenario_id and FINAL[task.status] and task.status ~= 'success'
+  if dead and may_live(task, good, parents) then bring_back(task, others) end
+  return i + 4 + n + m
+end
+
+local function refusal()
+  if not found then return 'UNKNOWN' end
+  if state[1] then return 'PURGED' end
+  if not FINAL[found.status] then return found.cancel and 'CANCELLING' or nil end
+  return offset > 0 and 'ENDED' or nil
+end
+
+local word = refusal()
+local i = 9
+while i <= #ARGV do i = read_item(i, not word) end
+check_tasks()
+local reopened = #revived > 0 and FINAL[found.status] and found.was
+if reopened then
+  for _, name in ipairs({found.was, 'processing'}) do redis.call('ZCARD', prefix .. 'index:' .. name) end
+  found.status, found.was, found.cancel = 'processing', 'processing', false
+end
+if #revived > 0 then
+  local blamed = string.match(state[2] or '', '"task_id":"([^"]+)"')
+  if found.failed == found.tolerated or reopened == 'cancelled' then
+    found.error = ''
+  elseif blamed and alive[blamed] then
+    found.error = '{"type":"task_failed","message":"a task failed"}'
+  end
+end
+if found then found.last = more == 0 end
+local finished = (word == nil or word == 'CANCELLING') and more == 0 and decide_finished(prefix) or {}
+
+for _, task in ipairs(revived) do
+  redis.call('HDEL', task.key, unpack(OF_THE_END))
+  redis.call('HSET', task.key, 'status', 'pending', 'token', '', 'queue', task.queue, 'updated_at', now)
+end
+write_tasks()
+write_releases(events, timers, nonce, now, at_ms)
+write_gone(prefix)
+if reopened then
+  redis.call('HSET', scenario, 'status', 'processing')
+  redis.call('HDEL', scenario, 'finished_at', 'cancel', 'cancel_at')
+  redis.call('ZREM', prefix .. 'index:' .. reopened, scenario_id)
+  redis.call('ZADD', prefix .. 'index:processing', found.created_ms, scenario_id)
+  redis.call('ZREM', timers, 'purge:' .. scenario_id)
+end
+write_counts(prefix, now)
+write_finished(prefix, timers, finished, now, at_ms + retention_ms)
+if not word and more == 1 then
+  redis.call('HSET', scenario, 'revive', scope)
+  redis.call('ZADD', timers, at_ms + wait_ms, timer)
+elseif redis.call('ZREM', timers, timer) == 1 then
+  redis.call('HDEL', scenario, 'revive')
+end
+return word and {word} or {'OK', ids}

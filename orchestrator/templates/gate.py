@@ -1,0 +1,37 @@
+"""`gate` of a task: what a person is asked."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from orchestrator.templates.units import Flag, Some, Span, several
+
+Who = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(several), Field(max_length=100)
+]
+
+
+class GateForm(BaseModel):
+    """A question to people. The task ends with their decision, and no worker is held while it waits."""
+
+    model_config = ConfigDict(extra="forbid", title="Gate")
+
+    title: Annotated[str, Field(max_length=200)] | None = Field(None, description="The question, in a line.")
+    message: Annotated[str, Field(max_length=10_000)] | None = Field(
+        None, description="What to know before."
+    )
+    form: dict[str, Any] | None = Field(None, description="JSON Schema of what is decided on.")
+    draft: Any = Field(None, description="What is proposed, to be changed by who decides.")
+    who: Who | None = Field(None, description="Who may decide; by default everybody.")
+    quorum: Some = Field(1, description="So many have to agree.")
+    self_approval: Flag = Field(True, description="Whether who submitted the scenario may decide.")
+    deadline: Span | None = Field(None, description="How long it waits.")
+    default: Any = Field(None, description="What holds when nobody decided in time; without it the task fails.")
+
+
+def gate_of(form: GateForm) -> dict[str, Any]:
+    """`on_ready.gate`: what was given, with the deadline as `deadline_ms`."""
+    given = {name: getattr(form, name) for name in form.model_fields_set}
+    if "deadline" in given:
+        given["deadline_ms"] = given.pop("deadline")
+    return {name: value for name, value in given.items() if value is not None or name in ("draft", "default")}

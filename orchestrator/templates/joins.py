@@ -1,0 +1,96 @@
+"""`join` of a task: which of the tasks that it waits for must have succeeded."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from orchestrator.templates.graph import Graph
+from orchestrator.templates.naming import Form, Names
+from orchestrator.templates.problems import Finding, shown
+from orchestrator.templates.units import whole
+
+WORDS: Final = ("all_success", "any_success", "all_done")
+Meaning = int | Literal["all_done"] | None
+"""How many must succeed; that all must have ended; or neither: all must succeed."""
+
+
+def meaning_of(value: object) -> Meaning:
+    """What a `join` says. Raises PydanticCustomError."""
+    if value == "all_done":
+        return "all_done"
+    if value in (None, "all_success"):
+        return None
+    if value == "any_success":
+        return 1
+    least = whole(value["at_least"]) if isinstance(value, dict) and list(value) == ["at_least"] else None
+    if isinstance(least, int) and not isinstance(least, bool) and least >= 1:
+        return least
+    raise PydanticCustomError(
+        "bad_join", "a join is all_success, any_success, all_done, or {at_least: 2} of the tasks waited for"
+    )
+
+
+_AT_LEAST: Final = {
+    "type": "object",
+    "properties": {"at_least": {"type": "integer", "minimum": 1}},
+    "required": ["at_least"],
+    "additionalProperties": False,
+}
+Join = Annotated[
+    Any, PlainValidator(meaning_of), WithJsonSchema({"anyOf": [{"enum": list(WORDS)}, _AT_LEAST]})
+]
+
+
+@dataclass(slots=True)
+class Joins:
+    """What the joins of a scenario come to, by indexes of tasks. A task in none of these needs success of all."""
+
+    need: dict[int, int] = field(default_factory=dict)
+    all_done: set[int] = field(default_factory=set)
+    tolerated: set[int] = field(default_factory=set)
+    """Tasks that fail without failing the scenario: all that wait for them need only some."""
+
+
+def joins_of(forms: Iterable[Form], names: Names, graph: Graph, findings: list[Finding]) -> Joins:
+    """Read the joins of all tasks, and look whether the graph lets them come true."""
+    joins = Joins()
+    for form in forms:
+        if form.fields.get("join") is not None:
+            _read(form, graph, joins, findings)
+    if joins.need:
+        levels = [task.form.level for task in names.tasks]
+        for task, after in enumerate(graph.after):
+            same = [one for one in after if levels[one] == levels[task]]
+            if same and all(one in joins.need for one in same):
+                joins.tolerated.add(task)
+    return joins
+
+
+def _read(form: Form, graph: Graph, joins: Joins, findings: list[Finding]) -> None:
+    said = form.fields["join"]
+    try:
+        meaning = meaning_of(said)
+    except PydanticCustomError:
+        return  # the form check says so
+    degrees = [graph.indegree[task] for task in form.copies]
+    for problem in _problems(form, meaning, said, min(degrees, default=1)):
+        findings.append(problem)
+    for task, degree in zip(form.copies, degrees, strict=True):
+        if meaning == "all_done" and degree:
+            joins.all_done.add(task)
+        elif isinstance(meaning, int) and degree:
+            joins.need[task] = meaning
+
+
+def _problems(form: Form, meaning: Meaning, said: object, waits: int) -> Iterator[Finding]:
+    path = ("tasks", form.number, "join")
+    if waits == 0 and meaning is not None:
+        message = f"{form.name} waits for nothing, so `join` changes nothing"
+        yield Finding("useless_join", message, path=path, severity="warning")
+    elif isinstance(meaning, int) and meaning > waits:
+        tasks = "1 task" if waits == 1 else f"{waits} tasks"
+        message = f"{shown(said)} cannot come true: {form.name} waits for {tasks}"
+        yield Finding("impossible_join", message, path=path)
