@@ -20,9 +20,11 @@ RESOLVERS: Final = 16
 _PORTS: Final = (80, 443)
 _FIRST_FREE_PORT: Final = 1_024
 _OTHER_PROTOCOLS: Final = frozenset(
-    (1433, 1521, 1719, 1720, 1723, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 3659, 4045, 4190, 5060, 5061, 5432)
-    + (5672, 5900, 6000, 6379, 6380, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 7000, 9042, 9092, 9200, 9300)
-    + (10_080, 10_250, 11_211, 16_379, 26_379, 27_017)
+    (
+        1433, 1521, 1719, 1720, 1723, 2049, 2181, 2375, 2376, 2379, 2380, 3306, 3389, 3659, 4045, 4190, 5060, 5061,
+        5432, 5672, 5900, 6000, 6379, 6380, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 7000, 9042, 9092, 9200,
+        9300, 10_080, 10_250, 11_211, 16_379, 26_379, 27_017,
+    )
 )  # fmt: skip
 """Ports above 1023 where something else than HTTP listens: databases, brokers, and what browsers refuse as well."""
 
@@ -106,7 +108,9 @@ class Egress:
         if not 1 <= port <= 65_535:
             raise NotAllowed("The port of the URL is none.")
         if not self._allow_private and _is_foreign(port):
-            raise NotAllowed("The port of the URL is none for webhooks: 443, or one above 1023 that speaks HTTP.")
+            raise NotAllowed(
+                "The port of the URL is none for webhooks: 443, or one above 1023 that speaks HTTP."
+            )
 
 
 def _is_foreign(port: int) -> bool:

@@ -120,7 +120,9 @@ def _barred(schema: Json, at: str = "", *, named: bool = False) -> Iterator[Form
                 yield FormError(place, f"`{key}` cannot be used in a form")
             elif key == "$ref" and not _is_local(part):
                 yield FormError(place, f"only `{_LOCAL}...` of the form itself can be referred to")
-        yield from _barred(part, place, named=not named and key in ("properties", "patternProperties", "$defs"))
+        yield from _barred(
+            part, place, named=not named and key in ("properties", "patternProperties", "$defs")
+        )
 
 
 def _is_local(ref: Json) -> bool:

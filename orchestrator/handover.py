@@ -44,6 +44,8 @@ def warning_out(problem: TemplateProblem) -> Json:
     return warning(problem.code, message, problem.path, problem.line or None, problem.column or None)
 
 
-def warning(code: str, message: str, pointer: str, line: int | None = None, column: int | None = None) -> Json:
+def warning(
+    code: str, message: str, pointer: str, line: int | None = None, column: int | None = None
+) -> Json:
     """See `warning_out`."""
     return {"code": code, "message": message, "pointer": pointer, "line": line, "column": column}

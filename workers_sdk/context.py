@@ -2,53 +2,29 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
+from pydantic import BaseModel
 
 from .artifacts import Artifacts
 from .cancel import CancelToken
-from .protocol.keys import is_id
+from .large import artifact_of, load
 from .protocol.messages import MAX_ERROR_CHARS, Status, TaskEntry, loads
+from .reference import Reference, Result, references_of
+from .spawning import Spawning
 
-ProgressSink = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Result of a task that was referred to: `ref` is its `result_ref` (may be empty), `value` its JSON or None."""
-
-    task_id: str
-    name: str
-    value: Any
-    ref: str
+Sink = Callable[[float | None, str], None]
+"""Takes progress: percent (None: only a sign of life) and a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A task referred to, as `claim` found it; everything empty when it is not of this scenario."""
-
-    task_id: str
-    name: bytes
-    status: bytes
-    ref: bytes
-    value: bytes
+def artifacts_of(entry: TaskEntry, root: str | None) -> Artifacts:
+    """The artifact store, writing to the place of this attempt."""
+    return Artifacts(root, f"{entry.scenario_id}/{entry.task_id}/{entry.attempt}")
 
 
-def references_of(fields: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Task ids in the fields whose names end in `_id` or `_ids`: field -> ids in their order."""
-    found = {}
-    for name, value in fields.items():
-        if name.endswith(("_id", "_ids")):
-            values = value if isinstance(value, list) else [value]
-            if ids := [item for item in values if isinstance(item, str) and is_id(item)]:
-                found[name] = ids
-    return found
-
-
-def _nowhere(_percent: float, _message: str) -> None:
+def _nowhere(_percent: float | None, _message: str) -> None:
     pass
 
 
@@ -64,8 +40,6 @@ class Context:
         fields: all other fields of the template.
         cancelled: set when the work is not wanted any more.
         artifacts: the artifact store, writing to a place of this attempt's own.
-
-    In a handler with `run="process"` a copy arrives: there `cancelled` is never set and `progress` goes nowhere.
     """
 
     def __init__(
@@ -75,7 +49,7 @@ class Context:
         references: Mapping[str, Reference] | None = None,
         cancelled: CancelToken | None = None,
         artifacts_root: str | None = None,
-        progress: ProgressSink = _nowhere,
+        progress: Sink = _nowhere,
     ) -> None:
         self.task_id = entry.task_id
         self.scenario_id = entry.scenario_id
@@ -88,9 +62,14 @@ class Context:
         self._references = references or {}
         self._artifacts_root = artifacts_root
         self._progress = progress
+        self._spawning: Spawning | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _copy, (self._entry, dict(self._references), self._artifacts_root)
+
+    def connect(self, cancelled: CancelToken, progress: Sink) -> None:
+        """Give a copy in another process what ties it to the worker. The SDK calls it."""
+        self.cancelled, self._progress = cancelled, progress
 
     @functools.cached_property
     def params(self) -> dict[str, Any]:
@@ -126,7 +105,12 @@ class Context:
     @functools.cached_property
     def artifacts(self) -> Artifacts:
         """See the class."""
-        return Artifacts(self._artifacts_root, f"{self.scenario_id}/{self.task_id}/{self.attempt}")
+        return artifacts_of(self._entry, self._artifacts_root)
+
+    @property
+    def spawned(self) -> str:
+        """What `spawn` gathered, as it is reported; empty when nothing."""
+        return self._spawning.text if self._spawning else ""
 
     def result(self, field: str) -> Result:
         """Result of the one task that `field` refers to, for example `ctx.result("text_task_id")`.
@@ -155,6 +139,7 @@ class Context:
 
     def progress(self, percent: float, message: str = "") -> None:
         """Tell how far the work is. Never blocks; of many calls about four per second are reported, the last one always.
+        It is a sign of life too.
 
         Args:
             percent: 0 to 100; beyond that it is cut.
@@ -168,14 +153,54 @@ class Context:
         text = message[:MAX_ERROR_CHARS].encode(errors="replace").decode()
         self._progress(min(100.0, max(0.0, percent)), text)
 
+    def heartbeat(self) -> None:
+        """Give a sign of life without a percent, for a task with a heartbeat timeout. Never blocks; call it often."""
+        self._progress(None, "")
+
+    def spawn(
+        self,
+        name: str,
+        service: str | None = None,
+        prompt: str | None = None,
+        params: Mapping[str, Any] | BaseModel | None = None,
+        needs: Sequence[str] = (),
+        **fields: Any,
+    ) -> str:
+        """Make a further task. All of them start when this handler succeeds, and what depends on this task waits until
+        they have ended too; a handler that fails makes none.
+
+        Args:
+            service: None: the service of this task.
+            needs: keys of tasks, made before, that it waits for.
+            fields: template fields. One that ends in `_id` or `_ids` and holds keys refers to these tasks, and waits for
+                them.
+
+        Returns:
+            Its key, `<name>_<number>`, for `needs` and references of later ones.
+
+        Raises:
+            ValueError: a name, a field or a key cannot be used. TypeError: a value is not JSON.
+            Fail: more than 1,000 tasks, or more than 64 KiB of JSON in all.
+        """
+        if self._spawning is None:
+            self._spawning = Spawning(self.task_id)
+        given: dict[str, Any] = {} if prompt is None else {"prompt": prompt}
+        if params is not None:
+            given["params"] = params if isinstance(params, BaseModel) else dict(params)
+        return self._spawning.add(name, service or self.service, needs, {**given, **fields})
+
     def _result(self, field: str, task_id: str) -> Result:
         found = self._references.get(task_id)
         if found is None or not found.status:
             raise LookupError(f"{field}: this scenario has no task {task_id}")
         if found.status != Status.SUCCESS.value.encode():
             raise LookupError(f"{field}: task {task_id} is {found.status.decode()}, so it has no result")
-        value = loads(found.value) if found.value else None
-        return Result(task_id, found.name.decode(), value, found.ref.decode())
+        return Result(task_id, found.name.decode(), found.ref.decode(), functools.partial(self._value, found))
+
+    def _value(self, found: Reference) -> Any:
+        if artifact := artifact_of(found):
+            return load(found, artifact, self.artifacts)
+        return loads(found.value) if found.value else None
 
 
 def _copy(entry: TaskEntry, references: dict[str, Reference], artifacts_root: str | None) -> Context:

@@ -37,21 +37,17 @@ def stored(outcome: Outcome, artifacts: Artifacts) -> Outcome:
     return succeeded(Done(outcome.fields.get("result_ref") or artifact.uri, mark), outcome.fields.get("spawn", ""))
 
 
-def value_of(reference: Reference, artifacts: Artifacts) -> Any:
-    """The result of a task, wherever it lies; may block for a large one.
+def load(reference: Reference, artifact: Artifact, artifacts: Artifacts) -> Any:
+    """The large result of a task; blocks, unless it was loaded ahead.
 
     Raises:
-        LookupError: it is large, and cannot be loaded.
+        LookupError: it cannot be loaded; says why.
     """
-    value = loads(reference.value) if reference.value else None
-    artifact = _artifact_of(value)
-    if artifact is None:
-        return value
     if reference.problem:
         raise LookupError(reference.problem)
     try:
         return loads(reference.loaded or artifacts.get(artifact.uri, at_most=MAX_LOADED_BYTES))
-    except Exception as error:
+    except Exception as error:  # a store may raise anything
         raise LookupError(_problem(reference, artifact, error)) from error
 
 
@@ -76,10 +72,7 @@ def artifact_of(reference: Reference) -> Artifact | None:
     """The artifact that holds the result; None: the result is inline."""
     if b'"inline"' not in reference.value:
         return None
-    return _artifact_of(loads(reference.value))
-
-
-def _artifact_of(value: Any) -> Artifact | None:
+    value = loads(reference.value)
     if not isinstance(value, dict) or set(value) != {"artifact", "inline"} or value["inline"] is not False:
         return None
     with contextlib.suppress(TypeError):  # it only looks like one

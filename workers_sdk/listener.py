@@ -68,8 +68,9 @@ class Listener:
 
 
 def _told(flat: Sequence[bytes]) -> list[Told]:
-    """What one entry says. What is no text names no task."""
+    """What one entry says; `tokens` and `causes` may be missing. What is no text names no task."""
     said = {flat[i]: flat[i + 1].decode(errors="replace") for i in range(0, len(flat) - 1, 2)}
-    ids, tokens = said.get(b"tasks", "").split(), said.get(b"tokens", "").split()
-    cause = said.get(b"cause") or "cancelled"
-    return [(task_id, token, cause) for task_id, token in zip_longest(ids, tokens[: len(ids)], fillvalue="")]
+    ids = said.get(b"tasks", "").split()
+    tokens, causes = (said.get(name, "").split(" ")[: len(ids)] for name in (b"tokens", b"causes"))
+    rows = zip_longest(ids, tokens, causes, fillvalue="")
+    return [(task_id, token, cause or "cancelled") for task_id, token, cause in rows]

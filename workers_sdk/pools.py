@@ -1,21 +1,16 @@
 """Where handlers run: coroutines on the event loop, functions in threads or in processes of their own."""
 
 import asyncio
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from .context import Context
 from .handlers import Handler
-from .outcome import Outcome, failed, succeeded
-
-
-class ProcessDied(Exception):
-    """The process that ran a handler is dead: killed, out of memory, or a crash in native code."""
+from .outcome import Outcome
+from .perform import perform, perform_async
+from .processes import Processes
+from .protocol.seams import Clock
 
 
 class Pools:
@@ -23,97 +18,53 @@ class Pools:
 
     Args:
         concurrency: most threads; processes are bounded by the number of CPUs as well.
+        kill_after_s: how long a handler in a process may go on after it was asked to stop.
     """
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, kill_after_s: float, clock: Clock) -> None:
         self._concurrency = concurrency
+        self._kill_after_s = kill_after_s
+        self._clock = clock
         self._threads: ThreadPoolExecutor | None = None
-        self._processes: ProcessPoolExecutor | None = None
+        self._processes: Processes | None = None
         self._calls: set[Future[Outcome]] = set()
 
     @property
     def busy(self) -> int:
-        """Calls in threads and processes that have not ended, also those nobody waits for any more."""
+        """Calls in threads that have not ended, also those nobody waits for any more."""
         return len(self._calls)
 
-    async def call(self, handler: Handler, arguments: dict[str, Any]) -> Outcome:
+    async def call(self, handler: Handler, arguments: dict[str, Any], ctx: Context) -> Outcome:
         """Run a handler to its end; whatever it raises is an outcome.
 
-        Cancelling stops a coroutine. A function in a thread or process goes on, and only the waiting ends.
+        Cancelling stops a coroutine and kills a process. A function in a thread goes on, and only the waiting ends.
 
         Raises:
             ProcessDied: the process of a `run="process"` handler died.
         """
         if handler.run == "loop":
-            return await perform_async(handler.function, arguments)
-        executor = self._thread_pool() if handler.run == "thread" else self._process_pool()
-        try:
-            return await asyncio.wrap_future(self._submit(executor, handler, arguments))
-        except BrokenProcessPool as error:
-            self._replace(executor)
-            raise ProcessDied(str(error)) from error
-        except Exception as error:  # the call never reached the handler: its arguments cannot be pickled
-            return failed(error)
+            return await perform_async(handler.function, arguments, ctx)
+        if handler.run == "thread":
+            return await asyncio.wrap_future(self._submit(handler, arguments, ctx))
+        return await self._process_pool().call(handler.function, arguments, ctx)
 
-    def close(self) -> None:
-        """Take no more calls. Those under way go on."""
-        for pool in (self._threads, self._processes):
-            if pool:
-                pool.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """Take no more calls. Processes end now; threads go on."""
+        if self._threads:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._processes:
+            await self._processes.close()
 
-    def _submit(self, executor: Executor, handler: Handler, arguments: dict[str, Any]) -> Future[Outcome]:
-        future = executor.submit(perform, handler.function, arguments)
+    def _submit(self, handler: Handler, arguments: dict[str, Any], ctx: Context) -> Future[Outcome]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="handler")
+        future = self._threads.submit(perform, handler.function, arguments, ctx)
         self._calls.add(future)
         future.add_done_callback(self._calls.discard)
         return future
 
-    def _thread_pool(self) -> ThreadPoolExecutor:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="handler")
-        return self._threads
-
-    def _process_pool(self) -> ProcessPoolExecutor:
+    def _process_pool(self) -> Processes:
         if self._processes is None:
-            self._processes = ProcessPoolExecutor(
-                min(self._concurrency, os.cpu_count() or 1),
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_live_with_parent,
-            )
+            count = min(self._concurrency, os.cpu_count() or 1)
+            self._processes = Processes(count, self._kill_after_s, self._clock)
         return self._processes
-
-    def _replace(self, broken: Executor) -> None:
-        if self._processes is broken:
-            self._processes = None
-
-
-def perform(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
-    """Call a function and make an outcome of whatever comes of it; here, because only an outcome is sure to pickle."""
-    try:
-        return succeeded(function(**arguments))
-    except BaseException as error:  # whatever a handler raises ends its task, never the worker
-        return failed(error)
-
-
-async def perform_async(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
-    """`perform` for a coroutine function. Raises CancelledError only when the caller was cancelled."""
-    try:
-        return succeeded(await function(**arguments))
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        return failed(error)  # something within the handler was cancelled, not the handler
-    except BaseException as error:
-        return failed(error)
-
-
-def _live_with_parent() -> None:
-    """In a child: Ctrl-C is the parent's business, and when the parent is gone, however it went, so are we."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)

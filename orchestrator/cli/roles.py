@@ -7,14 +7,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.api.app import create_app
+from orchestrator.api.app import create_app, template_registry
 from orchestrator.api.policy import policy_of
 from orchestrator.config import Settings
-from orchestrator.engine import BLOCK_MS, Engine, Seams
+from orchestrator.engine import BLOCK_MS, Engine, Launcher, Seams
 from orchestrator.logs import configure
 from orchestrator.packs import Pack
 from orchestrator.store.server import ServerUnfit
 from orchestrator.store.store import Store
+from orchestrator.templates import Limits, Registry
 from workers_sdk.protocol import loops
 from workers_sdk.protocol.link import RedisLink, Refused, Unavailable
 
@@ -36,8 +37,10 @@ def engine(*, redis: RedisUrl = None) -> int:
     """Run one orchestrator; any number may run, on any machines."""
     settings = server_settings(redis_url=redis)
     _log(settings)
+    with template_errors():
+        registry = template_registry(settings)
     with _redis_errors():
-        loops.run(_run_engine(settings))
+        loops.run(_run_engine(settings, registry))
     return Exit.OK
 
 
@@ -80,7 +83,7 @@ def _log(settings: Settings) -> None:
     configure("debug" if settings.debug else settings.log_level, json=settings.log_json)
 
 
-async def _run_engine(settings: Settings) -> None:
+async def _run_engine(settings: Settings, registry: Registry) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -100,7 +103,9 @@ async def _run_engine(settings: Settings) -> None:
             unsafe_volatile=settings.unsafe_volatile,
             sets_lease=True,
         )
-        await Engine(store, Seams(reading)).run(stop)
+        limits = Limits(max_tasks=settings.max_tasks)
+        launcher = Launcher(store, registry, limits, strict=settings.strict_templates)
+        await Engine(store, Seams(reading), launcher=launcher).run(stop)
     finally:
         await reading.close()
         await link.close()

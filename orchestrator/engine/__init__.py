@@ -1,7 +1,8 @@
 """The background half of the server: everything that moves scenarios forward."""
 
 from .engine import Engine
+from .launcher import Launcher
 from .loop import Seams
 from .reader import BLOCK_MS
 
-__all__ = ["BLOCK_MS", "Engine", "Seams"]
+__all__ = ["BLOCK_MS", "Engine", "Launcher", "Seams"]

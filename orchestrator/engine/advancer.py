@@ -1,4 +1,8 @@
-"""Applies what workers report: `task-events` in, finished tasks and newly ready ones out."""
+"""Applies what workers report: `task-events` in, finished tasks and newly ready ones out.
+
+Most reports are applied as they come. What the engine must think about (a task to look at, a success that brings further
+tasks) takes the way by the Decider, one at a time.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +14,9 @@ from orchestrator.store.outcomes import Outcome
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
 from workers_sdk.protocol.link import Refused
-from workers_sdk.protocol.messages import Malformed, TaskEvent, split_reports
+from workers_sdk.protocol.messages import EventKind, Malformed, TaskEvent, split_reports
 
+from .decider import Decider
 from .loop import Seams
 from .reader import Entry, Reader
 
@@ -26,14 +31,22 @@ class Reported:
     entry_id: str
     events: list[TaskEvent]
 
+    @property
+    def is_special(self) -> bool:
+        """Whether one of them needs the Decider."""
+        return any(map(_is_special, self.events))
+
 
 class Advancer:
     """Reads `task-events` of one partition and applies each batch in one script call."""
 
     name = "advancer"
 
-    def __init__(self, store: Store, seams: Seams, at: Partition, consumer: str) -> None:
+    def __init__(
+        self, store: Store, seams: Seams, at: Partition, consumer: str, decider: Decider | None = None
+    ) -> None:
         self._store = store
+        self._decider = decider or Decider(store)
         self._at = at
         self._reader = Reader(seams, at.task_events, consumer, stale_ms=store.policy.lease_ms)
         self._entries = BATCH
@@ -43,8 +56,11 @@ class Advancer:
         """See `Duty.step`."""
         entries = await self._reader.read(self._entries)
         reported = [one for entry in entries if (one := await self._decode(entry))]
-        for batch in _batches(reported):
+        for batch in _batches([one for one in reported if not one.is_special]):
             await self._apply(batch)
+        for one in reported:
+            if one.is_special:
+                await self._think_or_leave(one)
         self._reader.done()
         if reported:
             # About a batch of reports per read, so that what is left is there for other replicas.
@@ -65,6 +81,28 @@ class Advancer:
             self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry.entry_id, reason
         )
         return None
+
+    async def _think_or_leave(self, one: Reported) -> None:
+        """A refusal must not stop the others; the entry stays pending and is thought about again."""
+        try:
+            await self._think(one)
+        except Refused as error:
+            self._log.error("not_decided", entry_id=one.entry_id, error=str(error))
+
+    async def _think(self, one: Reported) -> None:
+        plain = [event for event in one.events if not _is_special(event)]
+        if plain:
+            await self._advance(plain, [])
+        decisions: list[TaskEvent] = []
+        for event in filter(_is_special, one.events):
+            decisions += await self._decide(event, one.entry_id)
+        # The last step removes the entry; when a script that did the work has done so already, it removes nothing.
+        await self._advance(decisions, [one.entry_id])
+
+    async def _decide(self, event: TaskEvent, entry_id: str) -> list[TaskEvent]:
+        if event.kind is EventKind.LOOK:
+            return await self._decider.look(self._at, event.task_id)
+        return await self._decider.spawn(self._at, event)
 
     async def _apply(self, batch: Sequence[Reported]) -> None:
         events = [event for one in batch for event in one.events]
@@ -99,6 +137,10 @@ class Advancer:
                 )
         for scenario_id in advanced.finished:
             self._log.info("scenario_finished", scenario_id=scenario_id)
+
+
+def _is_special(event: TaskEvent) -> bool:
+    return event.kind is EventKind.LOOK or "spawn" in event.fields
 
 
 def _event_of(flat: Sequence[bytes]) -> TaskEvent:

@@ -11,10 +11,18 @@ from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition
 from workers_sdk.protocol.link import Refused, Unavailable
 
 from .advancer import Advancer
+from .announcer import Announcer
+from .courier import Courier
+from .decider import Decider
+from .gates import Gates
+from .launcher import Launcher
 from .loop import Duty, Seams, keep_going
 from .materializer import Materializer
+from .overdue import Overdue
+from .scheduler import Scheduler
+from .sender import Sender, Sending
 from .sweeper import Sweeper
-from .timekeeper import Timekeeper
+from .timekeeper import Handler, Timekeeper
 
 
 class Engine:
@@ -24,11 +32,23 @@ class Engine:
         store: opened with `sets_lease=True`.
         seams: `seams.reading` must be a link of its own that waits longer than `reader.BLOCK_MS`.
         name: consumer name in the group `orchestrator`; made from host, process id and chance by default.
+        launcher: starts scenarios from templates; without one, schedules are left to other replicas.
+        sending: how webhooks are sent; by default only to public addresses by https.
     """
 
-    def __init__(self, store: Store, seams: Seams, *, name: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        seams: Seams,
+        *,
+        name: str = "",
+        launcher: Launcher | None = None,
+        sending: Sending | None = None,
+    ) -> None:
         self._store = store
         self._seams = seams
+        self._launcher = launcher
+        self._sending = sending
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{seams.randomness.nonce()[:4]}"
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -39,26 +59,40 @@ class Engine:
         """
         log = structlog.get_logger().bind(engine=self.name, partitions=self._store.partitions.count)
         log.info("engine_started")
-        async with asyncio.TaskGroup() as group:
+        sender = Sender(self._store, self._seams, self._sending)
+        async with sender, asyncio.TaskGroup() as group:
             for at in self._store.partitions:
-                for duty in self._duties(at, stop):
+                for duty in [*self._duties(at, stop), *self._webhooks(at, stop, sender)]:
                     group.create_task(keep_going(duty, self._seams, stop), name=f"{duty.name}-{at.index}")
         await self._leave()
         log.info("engine_stopped")
 
     def _duties(self, at: Partition, stop: asyncio.Event) -> list[Duty]:
+        scheduler = Scheduler(self._store, self._launcher, self._seams, at, stop) if self._launcher else None
+        schedules = {"schedule": scheduler.due} if scheduler else {}
         return [
             Materializer(self._store, self._seams, at, self.name),
-            Advancer(self._store, self._seams, at, self.name),
+            Advancer(self._store, self._seams, at, self.name, Decider(self._store, self._launcher)),
             Sweeper(self._store, self._seams, at, stop),
-            Timekeeper(self._store, self._seams, at, stop),
+            Timekeeper(self._store, self._seams, at, stop, {**self._timers(), **schedules}),
+            *([scheduler] if scheduler else []),
         ]
+
+    def _webhooks(self, at: Partition, stop: asyncio.Event, sender: Sender) -> list[Duty]:
+        courier = Courier(sender, self._seams, at, stop)
+        return [courier, Announcer(self._store, self._seams, at, self.name, stop, courier.look)]
+
+    def _timers(self) -> dict[str, Handler]:
+        """What acts on the timers of the features."""
+        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due}
 
     async def _leave(self) -> None:
         """What is pending for this replica keeps its name in the group; another one takes it over."""
         for at in self._store.partitions:
-            for stream in (at.scenarios, at.task_events):
+            for stream in (at.scenarios, at.task_events, at.outbox):
                 try:
                     await self._store.leave(stream, GROUP_ORCHESTRATOR, self.name)
-                except (Unavailable, Refused):
+                except Refused:
+                    continue  # nobody ever wrote to it
+                except Unavailable:
                     return

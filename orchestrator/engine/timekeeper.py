@@ -32,7 +32,12 @@ class Timekeeper:
     name = "timekeeper"
 
     def __init__(
-        self, store: Store, seams: Seams, at: Partition, stop: asyncio.Event, handlers: Mapping[str, Handler] | None = None
+        self,
+        store: Store,
+        seams: Seams,
+        at: Partition,
+        stop: asyncio.Event,
+        handlers: Mapping[str, Handler] | None = None,
     ) -> None:
         self._store = store
         self._seams = seams

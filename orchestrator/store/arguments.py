@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps, loads, template_texts
 
+from .fingerprint import fingerprint
 from .records import NewScenario, NewTask
 
 MAX_SCENARIO_BYTES: Final = 32 * 1024 * 1024
@@ -14,6 +15,9 @@ MAX_SCENARIO_BYTES: Final = 32 * 1024 * 1024
 
 MAX_DELAY_MS: Final = 31 * 24 * 3_600_000
 """Longest wait for a next attempt that a handler may ask for."""
+
+TIMEOUTS: Final = frozenset(("queue_timeout", "run_timeout", "heartbeat_timeout", "total_timeout"))
+"""Types of the errors by which the engine ends an attempt."""
 
 
 class ScenarioTooLarge(ValueError):
@@ -36,6 +40,7 @@ def scenario_fields(scenario: NewScenario) -> list[str | bytes]:
             "warnings",
             dumps(scenario.warnings),
         ),
+        *(("parent", scenario.parent, "depth", str(scenario.depth)) if scenario.parent else ()),
     ]
 
 
@@ -89,6 +94,8 @@ def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str 
     for event in events:
         way = _way(event, by_http=by_http)
         fields = failure_fields(event.fields) if event.kind is EventKind.FAILED else event.fields
+        if event.by_engine and fields.get("error_type", "") not in TIMEOUTS:
+            fields = {**fields, "fingerprint": ""}  # no attempt failed
         flat += (event.task_id, event.kind, event.token, way, event.cursor, 2 * len(fields))
         for pair in fields.items():
             flat += pair
@@ -112,7 +119,8 @@ def failure_fields(fields: Mapping[str, str]) -> dict[str, str]:
         text = dumps(error).decode()
     after_ms = error.get("retry_after_ms")
     hint = "never" if error.get("retry") is False else str(after_ms) if _is_delay(after_ms) else ""
-    return {**fields, "error": text, "error_type": str(error["type"])[:200], "retry": hint}
+    more = {"error": text, "error_type": str(error["type"])[:200], "retry": hint}
+    return {**fields, **more, "fingerprint": fingerprint(error)}
 
 
 def _object(text: str) -> dict[str, Any]:

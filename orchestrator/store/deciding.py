@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, Partition
+from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
 
 from .arguments import chunks_of
 from .outcomes import Overdue
@@ -19,12 +19,17 @@ async def spawn(
     at: Partition,
     parent: TaskRecord,
     children: Sequence[NewTask],
-    entries: Sequence[str],
+    *,
+    token: str = "",
     fields: Mapping[str, str] | None = None,
 ) -> str:
     """Add children to a task, in writing order (a task after all its consumers); it waits until all have ended.
 
-    Goes on where an earlier call stopped. `fields` are set on the parent with the first chunk.
+    Goes on where an earlier call stopped.
+
+    Args:
+        token: of the attempt that asks for it; empty when no worker has the task.
+        fields: set on the parent with the first chunk.
 
     Returns:
         A word of `spawn.lua`: OK, CONFLICT, TOO_MANY or STALE.
@@ -33,9 +38,9 @@ async def spawn(
     values = {
         **{"scenario": at.scenario(parent.scenario_id), "services": at.services},
         **{"events": at.task_events, "timers": at.timers, "prefix": at.prefix},
-        **{"group": GROUP_ORCHESTRATOR, "workers": GROUP_WORKERS},
-        **{"scenario_id": parent.scenario_id, "parent": parent.id, "token": parent.token},
-        **{"total": len(children), "limit": MAX_TASKS, "entries": " ".join(entries)},
+        **{"workers": GROUP_WORKERS},
+        **{"scenario_id": parent.scenario_id, "parent": parent.id, "token": token},
+        **{"total": len(children), "limit": MAX_TASKS},
     }
     flat = [text for pair in (fields or {}).items() for text in pair]
     written = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from workers_sdk.protocol.keys import Partition, Partitions, is_id
+from workers_sdk.protocol.keys import Partitions, is_id
 from workers_sdk.protocol.link import Link
 from workers_sdk.protocol.messages import Status
 
@@ -77,13 +77,14 @@ async def _newest(
     found: set[Position] = set()
     for partition in partitions:
         for status in statuses:
-            found.update([p async for p in _index(link, partition, status, after, count)])
+            key = partition.index_of(status)
+            found.update([p async for p in newest_of(link, key, after, count)])
     # A scenario that changed its status between two reads stands in both: the set keeps one.
     return heapq.nlargest(count, found)
 
 
-async def _index(
-    link: Link, partition: Partition, status: Status, after: Position | None, count: int
+async def newest_of(
+    link: Link, index: str, after: Position | None, count: int
 ) -> AsyncIterator[Position]:
     """Up to `count` positions of one index below `after`, newest first. Many may share one millisecond."""
     highest = str(after.created_ms) if after else "+inf"
@@ -91,7 +92,7 @@ async def _index(
     while taken < count:
         reply = await link.execute(
             "ZREVRANGEBYSCORE",
-            partition.index_of(status),
+            index,
             highest,
             "-inf",
             "WITHSCORES",

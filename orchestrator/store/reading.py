@@ -5,7 +5,7 @@ from typing import Final
 
 from workers_sdk.protocol.messages import ENGINE_FIELDS, Malformed, Status, fields_of, loads, template_values
 
-from .records import Json, ScenarioRecord, TaskRecord
+from .records import Group, Json, ScenarioRecord, TaskRecord
 
 LISTED: Final = (
     "scenario_id", "name", "version", "status", "total", *(s.value for s in Status),
@@ -34,6 +34,10 @@ def scenario_record(flat: list[bytes]) -> ScenarioRecord | None:
         template_hash=text.get("template_hash", ""),
         warnings=_json(text, "warnings", []),
         error=_json(text, "error", None),
+        cancel=_json(text, "cancel", None),
+        tolerated=int(text.get("tolerated") or 0),
+        parent=text.get("parent", ""),
+        depth=int(text.get("depth") or 0),
     )
 
 
@@ -77,10 +81,18 @@ def task_record(flat: list[bytes]) -> TaskRecord | None:
         rules=_json(text, "rules", {}),
         on_ready=_json(text, "on_ready", {}),
         policy=_json(text, "policy", {}),
-        group=int((text.get("group") or "0").split()[-1]),
+        group=_group(text),
+        children_failed=int((text.get("got") or "0 0").split()[-1]),
         delayed="delayed" in text,
         child_scenario_id=text.get("child_scenario_id", ""),
     )
+
+
+def _group(text: dict[str, str]) -> Group | None:
+    """`written total token`, see spawn.lua."""
+    if not (parts := text.get("group", "").split(" ")) or len(parts) != 3:
+        return None
+    return Group(int(parts[0]), int(parts[1]))
 
 
 def _template_values(text: dict[str, str]) -> dict[str, Json]:

@@ -26,6 +26,18 @@ class ScenarioRecord:
     template_hash: str = ""
     warnings: list[Json] = field(default_factory=list)
     error: Json = None
+    cancel: Json = None
+    tolerated: int = 0
+    """Failed tasks that do not fail the scenario."""
+    parent: str = ""
+    """Task that this scenario is the work of."""
+    depth: int = 0
+    """How many scenarios it lies within."""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it will not end as a success."""
+        return self.cancel is not None or self.counts[Status.FAILED] > self.tolerated
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +68,19 @@ class TaskRecord:
     rules: dict[str, Json] = field(default_factory=dict)
     on_ready: dict[str, Json] = field(default_factory=dict)
     policy: dict[str, Json] = field(default_factory=dict)
-    group: int = 0
-    """Number of its children that were begun to be made; 0: it has none."""
+    group: "Group | None" = None
+    children_failed: int = 0
+    """Of its children, those that ended and did not succeed."""
     delayed: bool = False
     child_scenario_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Children of a task: how many are made, of how many."""
+
+    written: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +141,7 @@ class Attempt:
 class NewTask:
     """A task to be created. `fields` holds template fields only; `queue` is the real in-degree.
 
-    `rules` are read by the scripts, `on_ready` by the engine when nothing is waited for any more; see docs/rules.md.
+    `rules` are read by the scripts, `on_ready` by the engine when nothing is waited for any more; see ARCHITECTURE.md.
     """
 
     id: str
@@ -149,6 +170,9 @@ class NewScenario:
     task_ids: list[str]
     tasks: list[NewTask]
     warnings: list[Json] = field(default_factory=list)
+    parent: str = ""
+    """Task that this scenario is the work of, in the same slot; it is looked at when the scenario ends."""
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Nothing here decides what a script decides. Methods that change state may be rep
 second time that there was nothing to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +57,9 @@ class Policy:
     chunk: int = 64
 
 
+def _nobody(_at: Partition, _timers: Sequence[bytes]) -> None: ...
+
+
 class Store:
     """See the module. Make one with `Store.open`; the constructor checks nothing."""
 
@@ -74,6 +77,8 @@ class Store:
         self.policy = policy or Policy()
         self._scripts = scripts or Scripts(LUA, SCRIPTS)
         self._randomness = randomness or SystemRandomness()
+        self.on_touched: Callable[[Partition, Sequence[bytes]], None] = _nobody
+        """Told of timers of flow that a script made due; whoever is not told finds them among the timers."""
 
     @classmethod
     async def open(
@@ -176,6 +181,7 @@ class Store:
         )
         word = answer[0].decode()
         if word in ("OK", "AT"):
+            self.on_touched(at, answer[3:])
             return Materialized(int(answer[1]), int(answer[2]))
         return Materialized(offset, 0, word)
 
@@ -202,7 +208,7 @@ class Store:
         by_http: bool = False,
     ) -> Advanced:
         """Apply reports, at most 500, and remove the entries of `task-events` that brought them."""
-        outcomes, finished = await self.call(
+        outcomes, finished, touched = await self.call(
             "advance",
             {
                 "events": at.task_events,
@@ -220,6 +226,7 @@ class Store:
             },
             report_arguments(events, by_http=by_http),
         )
+        self.on_touched(at, touched)
         return Advanced([Outcome(word.decode()) for word in outcomes], [one.decode() for one in finished])
 
     async def report(self, event: TaskEvent) -> Outcome:

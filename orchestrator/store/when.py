@@ -161,7 +161,6 @@ def _cron_after(text: str, timezone: str, moment_ms: int) -> int | None:
     return None
 
 
-
 def _until(fires: Iterator[int], until_ms: int) -> Iterator[int]:
     for fire in fires:
         if fire > until_ms:

@@ -13,8 +13,15 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from orchestrator.templates.flow import ConcurrencyForm, RateForm
+from orchestrator.templates.gate import GateForm
+from orchestrator.templates.join import Join
 from orchestrator.templates.problems import QUOTE_IT, Finding, Path, did_you_mean, shown
 from orchestrator.templates.retry import Retry, RetryForm
+from orchestrator.templates.services import ServiceForm
+from orchestrator.templates.terms import TermsForm
+from orchestrator.templates.timeouts import TimeoutsForm
+from orchestrator.templates.units import Flag, Span, number_schema, whole
 from workers_sdk.protocol.keys import is_service
 from workers_sdk.protocol.messages import RESERVED_FIELDS
 
@@ -25,8 +32,6 @@ _BOILERPLATE: Final = frozenset(
 )
 RESERVED: Final = RESERVED_FIELDS - _BOILERPLATE - {"name"}
 """Fields of a task that the engine writes, so no template may."""
-
-_FROM_JINJA: Final = {"type": "string", "pattern": r"\{\{.*\}\}|^[0-9]+$"}
 
 
 def _service(text: str) -> str:
@@ -43,29 +48,13 @@ def _printable(text: str) -> str:
     return text
 
 
-def _number(value: object) -> object:
-    """A quoted `"{{ N }}"` gives text: digits count as a number."""
-    return (
-        int(value)
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
-        else value
-    )
-
-
 def _several(value: object) -> object:
     return [] if value is None else [value] if isinstance(value, str) else value
 
 
-def _counter_schema(description: str) -> WithJsonSchema:
-    plain = {"type": "integer", "minimum": 0, "maximum": MAX_COUNT}
-    return WithJsonSchema({"anyOf": [plain, _FROM_JINJA], "description": description})
-
-
-_Counter = Annotated[int, BeforeValidator(_number), Field(strict=True, ge=0, le=MAX_COUNT)]
-Queue = Annotated[
-    _Counter, _counter_schema("Compared with the graph, which decides: how many tasks this one waits for.")
+_Counter = Annotated[
+    int, BeforeValidator(whole), Field(strict=True, ge=0, le=MAX_COUNT), number_schema(0, MAX_COUNT)
 ]
-Count = Annotated[_Counter, _counter_schema("Make this many copies, each with its `index` from 1.")]
 Name = Annotated[
     str, AfterValidator(_printable), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128})
 ]
@@ -81,16 +70,20 @@ Names = Annotated[
 ]
 
 
-class TaskForm(BaseModel):
+class TaskForm(TermsForm):
     """One task. Every other field is yours and travels to the worker; `..._id` and `..._ids` may name tasks."""
 
     model_config = ConfigDict(extra="allow", title="Task")
 
     id: Name | None = Field(None, description="Local name of the task; by default its `name`.")
     scenario_id: Name | None = Field(None, description="Boilerplate: the scenario's own id.")
-    service: Service = Field(description="Service that does the work: its stream is `queue:<service>`.")
+    service: Service | None = Field(
+        None, description="Service that does the work: its stream is `queue:<service>`."
+    )
     name: Name = Field(description="Name of the operation; the worker's handler is found by it.")
-    queue: Queue | None = None
+    queue: _Counter | None = Field(
+        None, description="Compared with the graph, which decides: how many tasks this one waits for."
+    )
     status: Literal["pending"] | None = Field(None, description="Boilerplate: a new task is pending.")
     created_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
     updated_at: str | None = Field(None, description="Boilerplate: Redis' clock decides.")
@@ -101,7 +94,21 @@ class TaskForm(BaseModel):
     needs: Names = Field(
         default_factory=list, description="Tasks that this one waits for, by local id or by name."
     )
-    count: Count | None = None
+    count: _Counter | None = Field(
+        None, description="Make this many copies, each with its `index` from 1."
+    )
+    join: Join = Field(None, description="Which of the tasks that it waits for must have succeeded.")
+    when: str | None = Field(None, description="Condition; the task is skipped when it does not hold.")
+    foreach: Any = Field(None, description="A list: one run for each item.")
+    optional: Flag = Field(False, description="Its failure counts as success.")
+    finally_: Flag = Field(
+        False, alias="finally", description="Runs when all else has ended, however that went."
+    )
+    compensates: Name | None = Field(
+        None, description="The task that this one undoes when the scenario did not succeed."
+    )
+    timeout: Span | None = Field(None, description="Short for `timeouts: {run: ...}`.")
+    timeouts: TimeoutsForm | None = Field(None, description="How long it may take.")
     retry: Retry | None = Field(
         None, description="When a failed attempt is followed by another; by default never."
     )
@@ -124,6 +131,9 @@ class ScenarioForm(BaseModel):
         default={},
         description="Declared variables with their defaults; a request may change them within their type.",
     )
+    services: dict[str, ServiceForm] = Field(
+        default={}, description="By name of a service: what holds for all its tasks that do not say otherwise."
+    )
     tasks: list[TaskForm] = Field(min_length=1, description="The tasks.")
 
 
@@ -136,6 +146,9 @@ _TEXT, _LIST, _MAPPING = "a text", "a list", "a mapping"
 _TYPES: Final = {
     "string_type": _TEXT, "list_type": _LIST, "dict_type": _MAPPING, "model_type": _MAPPING,
     "model_attributes_type": _MAPPING, "int_type": "a whole number",
+}  # fmt: skip
+_INNER: Final[dict[str | int, type[BaseModel]]] = {
+    "retry": RetryForm, "timeouts": TimeoutsForm, "concurrency": ConcurrencyForm, "rate": RateForm, "gate": GateForm,
 }  # fmt: skip
 
 
@@ -160,9 +173,11 @@ def _finding(detail: ErrorDetails) -> Finding:
     last = str(path[-1]) if path else ""
     if code == "missing_field":
         return Finding(code, f"{last!r} is missing", path=path)
-    if code == "unknown_field" and "retry" in path:
-        hint = did_you_mean(last, RetryForm.model_fields)
-        return Finding(code, f"{last!r} is not a field of `retry`", path=path, hint=hint)
+    inner = _inner_form(path) if code == "unknown_field" else None
+    if inner is not None:
+        called, form = inner
+        hint = did_you_mean(last, form.model_fields)
+        return Finding(code, f"{last!r} is not a field of {called}", path=path, hint=hint)
     if code == "unknown_field":
         hint = did_you_mean(last, ScenarioForm.model_fields) or "fields of your own belong to a task"
         return Finding(code, f"{last!r} is not a field of a scenario", path=path, hint=hint)
@@ -172,6 +187,14 @@ def _finding(detail: ErrorDetails) -> Finding:
     if what is None or not path:
         return Finding(code, f"{detail['msg']}, found {shown(detail['input'])}", path=path)
     return _wrong_type(path, what, detail["input"])
+
+
+def _inner_form(path: Path) -> tuple[str, type[BaseModel]] | None:
+    """The mapping that a field stands in, when it is neither the scenario nor a task."""
+    if path[0] == "services" and len(path) == 3:
+        return "a service", ServiceForm
+    form = _INNER.get(path[-2]) if len(path) > 1 else None
+    return (f"`{path[-2]}`", form) if form else None
 
 
 def _wrong_type(path: Path, what: str, value: object) -> Finding:

@@ -9,7 +9,8 @@ from typing import Any, Final
 from orchestrator.templates.cache import Cache
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import Locator, problem_at
-from orchestrator.templates.plan import Filling, Plan, draft
+from orchestrator.templates.plan import draft
+from orchestrator.templates.planned import Filling, Plan
 from orchestrator.templates.problems import Finding, Refused, TemplateError, TemplateProblem
 from orchestrator.templates.references import TaskIds
 from orchestrator.templates.rows import read
@@ -17,6 +18,7 @@ from orchestrator.templates.shape import Shape, shape_of
 from orchestrator.templates.source import explain, prefix_absent_from, render
 from orchestrator.templates.state import Rendering
 from orchestrator.templates.template import Template
+from orchestrator.templates.terms import Unfit
 from orchestrator.templates.tree import Json, Map, Tree, substitute
 from orchestrator.templates.variables import effective
 from workers_sdk.protocol.keys import short_uuid
@@ -91,6 +93,9 @@ def generate(
         tasks = _fill(template, plan, state)
     except Refused as error:
         raise _error_at(template, Finding(error.code, str(error), hint=error.hint)) from error
+    except Unfit as error:
+        _new_plan(template, shape_of(read(text, state)), text, values, state)  # tells it with its line
+        raise _error_at(template, Finding("wrong_type", str(error))) from error
     if strict and plan.warnings:
         raise TemplateError([replace(warning, severity="error") for warning in plan.warnings])
     return GeneratedScenario(
@@ -183,8 +188,20 @@ def _fill(template: Template, plan: Plan, state: Rendering) -> list[TaskSpec]:
                 _pay(template, filled, last.copies, state)
         fields = filled if task.index is None else {**filled, "index": task.index, **_own_index(filled)}
         consumers = [ids[consumer] for consumer in task.consumers]
+        rules = on_ready = None
+        if task.terms is not None:
+            rules, on_ready = task.terms.filled(state.values, last.row.values(state.values), ids)
         spec = TaskSpec(
-            task_id, task.key, task.service, task.name, task.queue, consumers, fields, task.policy
+            task_id,
+            task.key,
+            task.service,
+            task.name,
+            task.queue,
+            consumers,
+            fields,
+            task.policy,
+            rules,
+            on_ready,
         )
         tasks.append(spec)
     return tasks

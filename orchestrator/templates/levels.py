@@ -5,7 +5,7 @@ waited for does.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from orchestrator.templates.graph import Graph, TooManyEdges
@@ -57,19 +57,22 @@ def undone_by(forms: Iterable[Form], names: Names, findings: list[Finding]) -> d
     return undoes
 
 
-def add_end(names: Names, graph: Graph, undoes: Mapping[int, int], max_edges: int) -> set[int]:
+def add_end(
+    names: Names, graph: Graph, undoes: Mapping[int, int], max_edges: int, check_time: Callable[[], None]
+) -> set[int]:
     """Add the edges of the end. Returns the tasks that wait until all before them ended, however. Raises TooManyEdges."""
     by_level: dict[int, list[int]] = {ORDINARY: [], UNDOING: [], FINALLY: []}
     for position, task in enumerate(names.tasks):
         by_level[task.form.level].append(position)
     ordinary, undoing, last = by_level[ORDINARY], by_level[UNDOING], by_level[FINALLY]
-    _reverse(names, graph, undoes, max_edges)
+    if undoes:
+        _reverse(graph, undoes, _nearest(names, graph, set(undoes.values()), max_edges, check_time))
     first_undoing = _without_parents_in(undoing, graph)
     first_last = sorted({*_without_parents_in(last, graph), *_children_of(ordinary + undoing, last, graph)})
-    for task in ordinary:
-        graph.add(task, first_undoing + first_last)
-    for task in undoing:
-        graph.add(task, first_last)
+    for before in ordinary:
+        graph.add(before, first_undoing + first_last)
+    for before in undoing:
+        graph.add(before, first_last)
     return {*undoing, *first_last}
 
 
@@ -82,27 +85,37 @@ def _children_of(parents: list[int], some: list[int], graph: Graph) -> set[int]:
     return set(some) & {after for task in parents for after in graph.after[task]} if some else set()
 
 
-def _reverse(names: Names, graph: Graph, undoes: Mapping[int, int], max_edges: int) -> None:
-    """If B comes after A, what undoes B runs before what undoes A. Only the nearest such B of each A gets an edge."""
+def _reverse(
+    graph: Graph, undoes: Mapping[int, int], near: Mapping[int, frozenset[int]]
+) -> None:
+    """If B comes after A, what undoes B runs before what undoes A."""
     compensations: dict[int, list[int]] = defaultdict(list)
     for compensation, task in undoes.items():
         compensations[task].append(compensation)
-    near: dict[int, frozenset[int]] = {}
-    room = max_edges
-    _, order = graph.heights()
-    for task in reversed(order):
-        if names.tasks[task].form.level != ORDINARY:
-            continue
-        found: frozenset[int] = frozenset()
-        for after in graph.after[task]:
-            ahead = frozenset((after,)) if after in compensations else near.get(after, frozenset())
-            if ahead and not ahead <= found:
-                found = ahead | found if found else ahead
-                room -= len(found)
-        if room < 0:
-            raise TooManyEdges
-        near[task] = found
     for task, compensating in compensations.items():
         for later in near.get(task, ()):
             for first in compensations[later]:
                 graph.add(first, compensating)
+
+
+def _nearest(
+    names: Names, graph: Graph, undone: set[int], max_size: int, check_time: Callable[[], None]
+) -> dict[int, frozenset[int]]:
+    """The `undone` tasks that come next on the ways from each ordinary task. Raises TooManyEdges for more than `max_size`."""
+    near: dict[int, frozenset[int]] = {}
+    _, order = graph.heights()
+    for task in reversed(order):
+        check_time()
+        if names.tasks[task].form.level != ORDINARY:
+            continue
+        found: frozenset[int] = frozenset()
+        for after in graph.after[task]:
+            ahead = frozenset((after,)) if after in undone else near.get(after, frozenset())
+            if found and not ahead <= found:
+                found |= ahead
+                max_size -= len(found)
+            found = found or ahead
+        if max_size < 0:
+            raise TooManyEdges
+        near[task] = found
+    return near

@@ -4,12 +4,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.problems import Finding
 from orchestrator.templates.shape import LocalId
 from orchestrator.templates.spelling import Spelling
 from orchestrator.templates.tree import Json
+
+OWN_SERVICE: Final = "orchestrator"
+"""Service of tasks that no worker does."""
+ORDINARY: Final = 0
+UNDOING: Final = 1
+FINALLY: Final = 2
+"""Levels of tasks: `compensates` makes one that undoes another; a task starts when all of the levels below have ended."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +32,7 @@ class Form:
     count: int | None
     fields: dict[str, Json]
     """Structural fields, resolved."""
+    level: int = ORDINARY
     copies: list[int] = field(default_factory=list)
 
 

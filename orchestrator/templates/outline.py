@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from orchestrator.templates.document import RESERVED
 from orchestrator.templates.spelling import field_meant
+from orchestrator.templates.terms import OF_SERVICE, TermsForm
 from orchestrator.templates.tree import Items, Json, Map, Slot, Text, Tree, has_tokens, substitute
 
 Use = Literal["value", "ids", "kind"]
@@ -14,10 +15,14 @@ Input = tuple[int, Use]
 Field = tuple[str, Tree]
 
 TASK_VALUE: Final = frozenset(
-    ("id", "scenario_id", "service", "name", "queue", "status", "consumers", "needs", "count", "retry")
-)
+    ("id", "scenario_id", "service", "name", "queue", "status", "consumers", "needs", "count", "retry", "timeout", "timeouts",
+     "join", "optional", "finally", "compensates")
+)  # fmt: skip
+"""Structural fields that shape the plan."""
+TERMS: Final = frozenset((*TermsForm.model_fields, "when", "foreach"))
+"""Structural fields that are filled for every request."""
 LISTS: Final = ("consumers", "needs")
-_TASK_OWN: Final = TASK_VALUE | {"created_at", "updated_at", "result_ref"}
+_TASK_OWN: Final = TASK_VALUE | TERMS | {"created_at", "updated_at", "result_ref"}
 """Fields of a task that do not travel to the worker as template fields."""
 _MAX_NAME: Final = 128
 
@@ -30,6 +35,7 @@ class Outline:
         inputs: tokens whose values shape the graph.
         settled: fields as the form check sees them, except the `unsettled`, whose values decide.
         base: template fields in their order; None for `filled`, which values go into, and `references`, which may name tasks.
+        terms: structural fields that are filled for every request.
         refused: names that no field may have. slips: names with the field that each looks like.
     """
 
@@ -40,6 +46,7 @@ class Outline:
     base: dict[str, Json] = field(default_factory=dict)
     filled: tuple[Field, ...] = ()
     references: tuple[Field, ...] = ()
+    terms: tuple[Field, ...] = ()
     refused: tuple[str, ...] = ()
     slips: tuple[tuple[str, str], ...] = ()
 
@@ -75,6 +82,7 @@ def outline_of(task: Tree) -> Outline:
         {name: None if name in waiting else substitute(value, []) for name, value in own},
         filled,
         references,
+        tuple((name, value) for name, value in task.items() if name in TERMS),
         tuple(name for name in task if not _is_allowed(name)),
         tuple((name, meant) for name in task if (meant := field_meant(name)) and meant not in task),
     )
@@ -102,6 +110,19 @@ def tokens(tree: Tree, use: Use) -> Iterator[Input]:
             yield from tokens(item, use)
 
 
+def inputs_of_services(tree: Tree) -> Iterator[Input]:
+    """Tokens of `services` whose values shape the plan; terms are filled for every request."""
+    if not isinstance(tree, Map):
+        yield from tokens(tree, "value")
+        return
+    for one in tree.values():
+        for name, value in one.items() if isinstance(one, Map) else [("", one)]:
+            if name not in OF_SERVICE:
+                yield from tokens(value, "value")
+            elif isinstance(value, Slot):
+                yield from tokens(value, "kind")
+
+
 def _inputs(task: Map) -> Iterator[Input]:
     for name, value in task.items():
         use = _use_of(name)
@@ -116,7 +137,7 @@ def _use_of(field_name: str) -> Use:
 
 
 def _is_open(name: str, value: Tree) -> bool:
-    return has_tokens(value) if name in TASK_VALUE else isinstance(value, Slot)
+    return has_tokens(value) if name in TASK_VALUE or name in TERMS else isinstance(value, Slot)
 
 
 def _settled(name: str, value: Tree) -> Json:

@@ -1,64 +1,26 @@
 """From a parsed text to its graph: the plan that a request then only fills with values."""
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.templates.checks import bad_fields, cycles, queue_mismatches
+from orchestrator.templates.defaults import Services, seen
 from orchestrator.templates.document import check_form
 from orchestrator.templates.graph import Graph, TooManyEdges
+from orchestrator.templates.joins import joins_of
+from orchestrator.templates.levels import add_end, in_order, undone_by
 from orchestrator.templates.limits import Limits
-from orchestrator.templates.naming import Form, Names
-from orchestrator.templates.outline import LISTS, TASK_VALUE, Field, Row
-from orchestrator.templates.problems import Finding, Path, TemplateProblem, shown
-from orchestrator.templates.references import TaskIds, link, targets_of
-from orchestrator.templates.retry import policy_of
+from orchestrator.templates.naming import FINALLY, ORDINARY, OWN_SERVICE, UNDOING, Form, Names
+from orchestrator.templates.outline import LISTS, TASK_VALUE, TERMS, Row
+from orchestrator.templates.planned import Filling, Plan, tasks_of, weight_of
+from orchestrator.templates.problems import Finding, Path, shown
+from orchestrator.templates.references import link, targets_of
+from orchestrator.templates.ruling import Ruling
 from orchestrator.templates.shape import TOP_VALUE, Shape, resolved, stand_in
 from orchestrator.templates.state import Given, Rendering
-from orchestrator.templates.tree import Json, Map, Tree
-
-_TASK_BYTES: Final = 500
-_FIELD_BYTES: Final = 200
-_EDGE_BYTES: Final = 40
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Filling:
-    """Template fields of a task: `base` has all of them in order; `open` are those that values or ids go into, None in `base`.
-
-    `row` tells which values.
-    """
-
-    base: dict[str, Json]
-    open: tuple[Field, ...]
-    row: Row
-    copies: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PlannedTask:
-    """A task without ids. `consumers` are indexes of tasks; `index` counts copies from 1."""
-
-    key: str
-    service: str
-    name: str
-    queue: int
-    consumers: tuple[int, ...]
-    filling: Filling
-    index: int | None
-    policy: dict[str, Json] | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """A scenario without ids and values."""
-
-    name: str | None
-    version: str
-    tasks: list[PlannedTask]
-    order: list[int]
-    weight: int
-    """About as many bytes as it takes."""
-    warnings: list[TemplateProblem] = field(default_factory=list)
+from orchestrator.templates.together import conflicts
+from orchestrator.templates.tree import Json, Map, Tree, substitute
+from orchestrator.templates.units import is_true
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +68,8 @@ class _Planner:
         self._findings.append(Finding(code, message, path=path, hint=hint))
 
     def _top_field(self, name: str, value: Tree) -> Json:
+        if name == "services":
+            return seen(value, self._given, self._findings)
         return (
             resolved(value, self._given, (name,), self._findings)
             if name in TOP_VALUE
@@ -126,12 +90,13 @@ class _Planner:
         if outline.unsettled:
             given = self._given_in(row)
             for name, value in outline.unsettled:
-                fields[name] = (
-                    resolved(value, given, ("tasks", number, name), self._findings)
-                    if name in TASK_VALUE
-                    else stand_in(value, given)
-                )
+                fields[name] = self._field(value, given, ("tasks", number, name))
         return fields
+
+    def _field(self, value: Tree, given: Given, path: Path) -> Json:
+        if path[-1] in TASK_VALUE:
+            return resolved(value, given, path, self._findings)
+        return substitute(value, given.values) if path[-1] in TERMS else stand_in(value, given)
 
     def _check_own(self, top: dict[str, Any], forms: list[Json]) -> None:
         own = self._given.own
@@ -150,6 +115,10 @@ class _Planner:
                 self._add("bad_scenario_id", message, ("tasks", number, "scenario_id"), hint)
 
     def _graph(self, top: dict[str, Any], forms: list[Form]) -> Draft:
+        services = Services(self._top.get("services"), top.get("services"))
+        for form in forms:
+            self._findings += conflicts(form, services)
+        self._findings += services.unused(form.service for form in forms)
         names = Names(forms, self._given.own, self._limits)
         self._findings += names.findings
         if any(finding.code == "too_many_tasks" for finding in names.findings):
@@ -157,36 +126,53 @@ class _Planner:
         if forms and not names.tasks:
             self._add("no_tasks", "every `count` is 0, so nothing is left to do", ("tasks",))
         graph = Graph(len(names.tasks), self._limits.edges)
-        rows = self._rows or []
         try:
-            fillings = [self._wire(form, rows[form.number], names, graph) for form in forms]
+            return self._wired(top, forms, services, names, graph)
         except TooManyEdges:
             self._add("too_many_edges", f"the graph has more than {self._limits.edges} edges", ("tasks",))
             return Draft(None, self._findings)
+
+    def _wired(
+        self, top: dict[str, Any], forms: list[Form], services: Services, names: Names, graph: Graph
+    ) -> Draft:
+        """Raises TooManyEdges."""
+        rows = self._rows or []
+        fillings = [self._wire(form, rows[form.number], names, graph) for form in forms]
+        undoes = undone_by(forms, names, self._findings)
+        joins = joins_of(forms, names, graph, self._findings)
+        if any(form.level != ORDINARY for form in forms):
+            joins.all_done |= add_end(names, graph, undoes, self._limits.edges, self._check_time)
         heights, order = graph.heights()
         self._findings += cycles(names, graph, order)
         self._findings += queue_mismatches(forms, graph)
         if any(finding.severity == "error" for finding in self._findings):
             return Draft(None, self._findings)
-        return Draft(_assemble(top, forms, fillings, names, graph, heights), self._findings)
+        tasks = tasks_of(forms, fillings, names, graph, services, Ruling(rows, services, joins, undoes))
+        sequence = sorted(range(len(tasks)), key=heights.__getitem__)
+        version = top.get("version") or "1.0.0"
+        plan = Plan(top.get("name"), version, tasks, sequence, weight_of(fillings, graph))
+        return Draft(plan, self._findings)
 
     def _wire(self, form: Form, row: Row, names: Names, graph: Graph) -> Filling:
         """Add the edges that a task names, and make what its fields will be filled from."""
         self._check_time()
-        after, before = (
-            targets_of(form.fields.get(said), names, ("tasks", form.number, said), self._findings)
-            for said in LISTS
-        )
+        after, before = (self._named(form, said, names) for said in LISTS)
         opened = row.outline.filled
         if row.outline.references:
             given = self._given_in(row)
             for name, value in row.outline.references:
                 path = ("tasks", form.number, name)
                 linked = link(value, name, path, given, names, self._findings)
-                before += linked.targets
+                before += in_order(form, linked.targets, names, path, self._findings, waits=True)
                 opened = (*opened, (name, linked.tree))
         self._connect(form, before, after, graph)
         return Filling(row.outline.base, opened, row, len(form.copies))
+
+    def _named(self, form: Form, said: str, names: Names) -> list[int]:
+        """Tasks that `consumers` or `needs` name."""
+        path = ("tasks", form.number, said)
+        found = targets_of(form.fields.get(said), names, path, self._findings)
+        return in_order(form, found, names, path, self._findings, waits=said == "needs")
 
     def _connect(self, form: Form, before: list[int], after: list[int], graph: Graph) -> None:
         for names_itself in set(form.copies) & {*before, *after}:
@@ -207,44 +193,19 @@ def _form(number: int, fields: Json) -> Form | None:
     if isinstance(count, str) and count.isdigit() and len(count) < 10:
         count = int(count)
     usable = isinstance(count, int) and not isinstance(count, bool) and count >= 0
+    held = fields.get("gate") is not None or fields.get("scenario") is not None
     return Form(
         number=number,
         name=str(fields["name"]),
-        service=str(fields.get("service")),
+        service=OWN_SERVICE if held else str(fields.get("service")),
         own_id=str(own_id) if isinstance(own_id, str) else None,
         count=count if usable else None,
         fields=fields,
+        level=_level(fields),
     )
 
 
-def _assemble(
-    top: dict[str, Any],
-    forms: list[Form],
-    fillings: list[Filling],
-    names: Names,
-    graph: Graph,
-    heights: list[int],
-) -> Plan:
-    policies = {form.number: policy_of(form.fields.get("retry")) for form in forms}
-    filling_of = {form.number: filling for form, filling in zip(forms, fillings, strict=True)}
-    tasks = [
-        PlannedTask(
-            key=task.key,
-            service=task.form.service,
-            name=task.form.name,
-            queue=graph.indegree[position],
-            consumers=tuple(graph.after[position]),
-            filling=filling_of[task.form.number],
-            index=task.index,
-            policy=policies[task.form.number],
-        )
-        for position, task in enumerate(names.tasks)
-    ]
-    order = sorted(range(len(tasks)), key=heights.__getitem__)
-    weight = _TASK_BYTES * len(tasks) + sum(map(_weight, fillings)) + _EDGE_BYTES * sum(graph.indegree)
-    return Plan(top.get("name"), top.get("version") or "1.0.0", tasks, order, weight)
-
-
-def _weight(filling: Filling) -> int:
-    ids = sum(len(tree.parts) for _, tree in filling.open if isinstance(tree, TaskIds))
-    return _FIELD_BYTES * len(filling.open) + _EDGE_BYTES * ids
+def _level(fields: dict[str, Json]) -> int:
+    if is_true(fields.get("finally")):
+        return FINALLY
+    return ORDINARY if fields.get("compensates") is None else UNDOING

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.templates.cache import Cache
-from orchestrator.templates.outline import Input, Row, Use, tokens
+from orchestrator.templates.outline import Input, Row, Use, inputs_of_services, tokens
 from orchestrator.templates.problems import Finding, Path
 from orchestrator.templates.rows import Document
 from orchestrator.templates.state import Given, to_text
@@ -58,8 +58,9 @@ class Shape:
 def shape_of(document: Document) -> Shape:
     """Find out which tokens matter."""
     top = document.top if isinstance(document.top, Map) else {}
-    fields = ((name, value) for name, value in top.items() if name != "tasks")
+    fields = ((name, value) for name, value in top.items() if name not in ("tasks", "services"))
     found = [one for name, value in fields for one in tokens(value, "value" if name in TOP_VALUE else "kind")]
+    found += inputs_of_services(top.get("services"))
     return Shape(document, tuple(dict.fromkeys(found)))
 
 

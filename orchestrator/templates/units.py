@@ -58,6 +58,11 @@ def several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def is_true(value: object) -> bool:
+    """Whether a checked flag is set."""
+    return value is True or value == "true"
+
+
 def _flag(value: object) -> object:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 

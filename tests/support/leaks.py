@@ -9,16 +9,16 @@ from workers_sdk.protocol.messages import Status
 
 # What an installation has for as long as it lives. Streams among them hold work in flight only.
 _PERMANENT = re.compile(
-    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|feed|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^test:"
+    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|feed|schedules|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^test:"
 )
-_OWNED = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|task|attempts):(?P<id>[0-9a-z]{16})$")
+_OWNED = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|schedule|fires|task|attempts):(?P<id>[0-9a-z]{16})$")
 
 
 async def leaked_keys(link: Link) -> list[str]:
     """Names of the keys without an end, sorted.
 
     A key is fine when it is permanent, expires, or belongs to a scenario that still runs or has a timer (which
-    will purge it).
+    will purge it), or to a schedule that is listed (which somebody may remove).
     """
     names = [name.decode() for name in await _all_keys(link)]
     lasting = [name for name in names if not _PERMANENT.match(name)]
@@ -42,7 +42,10 @@ async def _cared_for(link: Link, names: Iterable[str]) -> set[tuple[str, str]]:
     """(prefix, scenario id) of the scenarios that still run or wait for their purge."""
     result = set()
     for name in names:
-        if (owned := _OWNED.match(name)) and owned["kind"] == "scenario":
+        if (owned := _OWNED.match(name)) and owned["kind"] == "schedule":
+            listed = await link.execute("ZSCORE", f"{owned['prefix']}schedules", owned["id"])
+            result.update({(owned["prefix"], owned["id"])} if listed else ())
+        if owned and owned["kind"] == "scenario":
             status = await link.execute("HGET", name, "status")
             running = status is not None and not Status(status.decode()).is_final
             if running or await _has_timer(link, owned["prefix"], owned["id"]):
@@ -61,7 +64,7 @@ async def _scenario_of(link: Link, name: str) -> tuple[str, str] | None:
     owned = _OWNED.match(name)
     if owned is None:
         return None
-    if owned["kind"] == "scenario":
+    if owned["kind"] in ("scenario", "schedule", "fires"):
         return owned["prefix"], owned["id"]
     scenario_id = await link.execute("HGET", f"{owned['prefix']}task:{owned['id']}", "scenario_id")
     return owned["prefix"], scenario_id.decode() if scenario_id else ""

@@ -25,6 +25,8 @@ GROUP_WORKERS: Final = "workers"
 """Consumer group of the workers on every `queue:<service>`."""
 META: Final = "scenarist:meta"
 """Hash of what all processes must agree on: partitions, lease_ms, schema. Outside the partitions."""
+GATE_SECRET: Final = "scenarist:gate-secret"
+"""String: the secret that signs links to gates when the settings name none. Outside the partitions."""
 
 _ID = re.compile(rf"[{ALPHABET}]{{{ID_CHARS}}}")
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -119,6 +121,46 @@ class Partition:
     def attempts(self, task_id: str) -> str:
         """List of the attempts of a task that did not succeed."""
         return f"{self.prefix}attempts:{task_id}"
+
+    @property
+    def gates(self) -> str:
+        """Sorted set of the tasks whose gates are open; score = when they opened, in ms."""
+        return f"{self.prefix}gates"
+
+    def gate(self, task_id: str) -> str:
+        """Hash of the gate of a task."""
+        return f"{self.prefix}gate:{task_id}"
+
+    def audit(self, task_id: str) -> str:
+        """List of what happened at the gate of a task."""
+        return f"{self.prefix}audit:{task_id}"
+
+    @property
+    def dead_letters(self) -> str:
+        """Sorted set of the tasks that failed for good; score = when, in ms."""
+        return f"{self.prefix}dead-letters"
+
+    @property
+    def dead_letter_kinds(self) -> str:
+        """Sorted set of the fingerprints of `dead_letters_of`; score = when one came last, in ms."""
+        return f"{self.prefix}dead-letter-kinds"
+
+    def dead_letters_of(self, fingerprint: str) -> str:
+        """Sorted set of the tasks that failed for good with one kind of error; score = when, in ms."""
+        return f"{self.prefix}dead-letters:{fingerprint}"
+
+    def schedule(self, schedule_id: str) -> str:
+        """Hash of one schedule."""
+        return f"{self.prefix}schedule:{schedule_id}"
+
+    def fires(self, schedule_id: str) -> str:
+        """List of what became of the last fires of a schedule."""
+        return f"{self.prefix}fires:{schedule_id}"
+
+    @property
+    def schedules(self) -> str:
+        """Sorted set of the ids of all schedules; score = creation time in ms."""
+        return f"{self.prefix}schedules"
 
     def queue(self, service: str) -> str:
         """Stream of the ready tasks of a service."""

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from .spawn import decode_spawn
+
 MAX_RESULT_BYTES: Final = 65_536
 MAX_ERROR_CHARS: Final = 2_000
 MAX_REF_CHARS: Final = 2_048
@@ -40,7 +42,8 @@ ENGINE_FIELDS: Final = frozenset(
         "id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref",
         "result", "error", "attempt", "token", "entry", "worker", "started_at", "finished_at", "released",
         "progress", "message", "lost", "policy", "error_type", "failures", "rules", "on_ready", "got", "group", "slots",
-        "held", "ready_ms", "fingerprint", "origin", "decision", "child_scenario_id", "runs", "delayed",
+        "held", "ready_ms", "fingerprint", "origin", "decision", "child_scenario_id", "runs", "spawn", "delayed",
+        "flow_places", "flow_score",
     )
 )  # fmt: skip
 
@@ -187,7 +190,7 @@ _KINDS: Final = {
     if kind not in (EventKind.CANCELLED, EventKind.GO, EventKind.DELAY, EventKind.HOLD, EventKind.SKIPPED)
 }
 _EVENT_FIELDS: Final = {
-    name.encode(): name for name in ("result_ref", "result", "error", "worker", "progress", "message")
+    name.encode(): name for name in ("result_ref", "result", "spawn", "error", "worker", "progress", "message")
 }
 
 
@@ -197,7 +200,8 @@ class TaskEvent:
 
     Attributes:
         token: token of the entry that was worked on. Empty only for reports by HTTP.
-        fields: what to set on the task, of `result_ref, result, error, worker, progress, message`.
+        fields: what to set on the task, of `result_ref, result, error, worker, progress, message`; and of a success
+            `spawn`, the tasks that its handler made (see `spawn.py`).
         acked: the reporter's script already removed the entry from its queue stream.
         cursor: for `release`: position in the task's list of dependents; for `delay`: milliseconds.
         by_engine: a decision of the engine about a task that no worker has, or that is overdue.
@@ -265,14 +269,16 @@ _LIMITS: Final = {
 
 def _check_field(kind: EventKind, name: str, value: str) -> None:
     # A result of an attempt that did not end could pass for that of a later one.
-    if name in ("result", "result_ref") and kind is not EventKind.SUCCESS:
-        raise Malformed("a result belongs to success")
+    if name in ("result", "result_ref", "spawn") and kind is not EventKind.SUCCESS:
+        raise Malformed(f"a {name} belongs to success")
     if name == "error" and kind not in (EventKind.FAILED, EventKind.CANCELLED):
         raise Malformed("an error belongs to failed")
     if name in _LIMITS and len(value) > _LIMITS[name]:
         raise Malformed(f"{name} is longer than {_LIMITS[name]} characters")
     if name == "result":
         _check_result(value)
+    if name == "spawn":
+        _check_spawn(value)
     if name == "progress":
         _check_progress(value)
 
@@ -290,6 +296,14 @@ def _check_result(value: str) -> None:
         dumps(loads(value))  # what is nested too deep can be read, but not shown
     except (ValueError, TypeError) as error:
         raise Malformed("result is not JSON, or nested too deep") from error
+
+
+def _check_spawn(value: str) -> None:
+    try:
+        for child in decode_spawn(value):
+            template_texts(child.fields)
+    except (ValueError, TypeError) as error:
+        raise Malformed(str(error)) from error
 
 
 def _check_progress(value: str) -> None:

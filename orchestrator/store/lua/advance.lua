@@ -23,7 +23,7 @@
 --
 -- Kinds of the engine's own: release goes on releasing from a cursor; go dispatches a task that it was asked about;
 -- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside.
--- Returns  two lists: per report one of the words, and the ids of the scenarios that ended
+-- Returns  three lists: per report one of the words, the ids of the scenarios that ended, and timers of flow that are due
 --          APPLIED
 --          DUPLICATE   it says what is known
 --          STALE       its token is not the current one
@@ -34,7 +34,7 @@
 -- Repeat   final reports are DUPLICATE, STALE or FINISHED, others are applied again; nothing changes.
 -- Cost     O(reports + budget)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, holder, rules, dispatch, ledger, release, attempts, finish_scenarios, tell
+-- Uses     check, clock, iso, counts, holder, rules, flow, dispatch, ledger, release, attempts, dead_letters, finish_scenarios, tell, sub_scenarios
 local events, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
@@ -61,7 +61,8 @@ local function engine_refusal(task, kind, token)
   if token == '' and task.queue > 0 and kind ~= 'failed' then return 'NOT_READY' end
   local found = counts_of(prefix, task.scenario_id)
   if found and found.cancel and not rules_of(task).finally then return 'STALE' end
-  return token ~= '' and (kind == 'go' or kind == 'delay' or kind == 'hold') and 'STALE' or nil
+  local out = token ~= '' or (task.flow_places or '') ~= ''
+  return out and (kind == 'go' or kind == 'delay' or kind == 'hold') and 'STALE' or nil
 end
 
 -- Why a report cannot be applied, or nil.
@@ -126,7 +127,7 @@ end
 
 local function set_all(task, first, last, left_out)
   for i = first, last, 2 do
-    if ARGV[i] ~= left_out then set(task, ARGV[i], ARGV[i + 1]) end
+    if ARGV[i] ~= left_out and ARGV[i] ~= 'fingerprint' then set(task, ARGV[i], ARGV[i + 1]) end
   end
 end
 
@@ -149,6 +150,8 @@ local function clear(task, kind, way)
     if task.entry ~= '' then removals[#removals + 1] = {queue_of(prefix, task.service), task.entry} end
     if task.entry ~= '' and (kind == 'cancelled' or way == 'engine') then told[#told + 1] = {task.id, task.token or ''} end
   end
+  if task.worker == 'orchestrator' and kind ~= 'success' then orphan(prefix, task.key) end
+  plan_exit(prefix, task)
   if task.worker == 'http' then stops[#stops + 1] = 'lease:' .. task.id end
   if kind == 'cancelled' or way == 'engine' then stops[#stops + 1] = 'start:' .. task.id end
 end
@@ -160,6 +163,9 @@ local function apply_end(task, kind, way, first, last)
     local delay_ms = next_attempt(task, said('error_type', first, last), said('retry', first, last), chance + #starts * 618033)
     note_attempt(prefix, task, said('worker', first, last), said('error', first, last))
     if delay_ms then return try_again(task, delay_ms) end
+    detail(task)
+    local fingerprint = note_dead(prefix, task, said('fingerprint', first, last))
+    if fingerprint then set(task, 'fingerprint', fingerprint) end
   end
   set_all(task, first, last, 'retry')
   -- It ended before anybody noted that it ran.
@@ -185,7 +191,7 @@ local function apply_decision(task, kind, cursor, first, last)
   if kind == 'go' then
     whole_task_of(prefix, task.id)
     fill(task, first, last)
-    queue_of(prefix, task.service)
+    plan_dispatch(prefix, task)
     task.token = 'given'  -- a second decision in the same call comes too late
     started[#started + 1] = task
   elseif kind == 'delay' then
@@ -241,18 +247,21 @@ end
 for _, entry in ipairs(renewals) do
   redis.call('XCLAIM', entry[1], workers, entry[2], 0, entry[3], 'JUSTID')
 end
+write_exits(at_ms)
 write_releases(events, timers, nonce, now, at_ms)
 write_tasks()
 for n, task in ipairs(started) do dispatch(timers, task, nonce .. '.g' .. n, now, at_ms) end
 write_attempts(prefix, now)
+write_dead(prefix, at_ms)
 for _, timer in ipairs(stops) do redis.call('ZREM', timers, timer) end
 for _, timer in ipairs(starts) do redis.call('ZADD', timers, timer[2], timer[1]) end
 for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lease:' .. id) end
 tell(cancellations, told)
+write_orphans(prefix, timers, at_ms)
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms + retention_ms)
 if #brought > 0 then
   redis.call('XACK', events, group, unpack(brought))
   redis.call('XDEL', events, unpack(brought))
 end
-return {answers, finished}
+return {answers, finished, touched}

@@ -41,7 +41,7 @@ if not status then
   return {'UNKNOWN'}
 end
 if starting and not is_due then
-  if starting == scenario_id then return {'START', starting, state[6]} end
+  if from_ms == '' and starting == scenario_id then return {'START', starting, state[6]} end
   return {'NOT_DUE'}
 end
 if starting then
@@ -60,5 +60,7 @@ if overlap ~= 'allow' and (before[1] == 'pending' or before[1] == 'processing') 
 end
 
 redis.call('HSET', schedule, 'starting', scenario_id, 'turn', turn)
-redis.call('ZADD', timers, math.min(at_ms + hold_ms, due or at_ms + hold_ms, from_ms ~= '' and at_ms + hold_ms or math.huge), timer)
+local turn_ms = at_ms + hold_ms
+if from_ms == '' and due and due < turn_ms then turn_ms = due end
+redis.call('ZADD', timers, turn_ms, timer)
 return {'START', scenario_id, turn}

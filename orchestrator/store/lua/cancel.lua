@@ -20,7 +20,7 @@
 -- Repeat   goes on, then FINAL.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, finish_scenarios, tell
+-- Uses     check, clock, iso, counts, rules, flow, finish_scenarios, tell, sub_scenarios
 local scenario, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, workers, scenario_id, cause = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local limit, retention_ms = item_count(ARGV[5]), whole(ARGV[6], 'retention_ms')
@@ -49,7 +49,7 @@ for _ = 1, limit do
   if not id then position = nil break end
   position = last + 1
   local key = prefix .. 'task:' .. id
-  local task = redis.call('HMGET', key, 'status', 'service', 'entry', 'scenario_id', 'token', 'rules', 'queue')
+  local task = redis.call('HMGET', key, 'status', 'service', 'entry', 'scenario_id', 'token', 'rules', 'worker', 'flow_places')
   local rules = rules_of({rules = task[6]})
   if not task[1] or task[4] ~= scenario_id then
     move_count(found, 'pending', 'cancelled')  -- it was not written yet, and never will be
@@ -57,8 +57,10 @@ for _ = 1, limit do
     lasting_ids[#lasting_ids + 1] = id
   elseif task[1] == 'pending' or task[1] == 'processing' then
     move_count(found, task[1], 'cancelled')
+    if task[7] == 'orchestrator' then orphan(prefix, key) end
     local queue = prefix .. 'queue:' .. task[2]
     if not queues[queue] then queues[queue] = redis.call('XLEN', queue) end
+    plan_exit(prefix, {id = id, flow_places = task[8]})
     doomed[#doomed + 1] = {id, key, queue, task[3] or '', task[5] or ''}
   end
 end
@@ -83,13 +85,19 @@ for _, task in ipairs(doomed) do
     told[#told + 1] = {id, token}
   end
 end
+write_exits(at_ms)
 tell(cancellations, told)
+write_orphans(prefix, timers, at_ms)
 for _, task in ipairs(lasting) do
   redis.call('HSET', prefix .. 'task:' .. task[1], 'queue', task[2], 'updated_at', now)
   if task[2] == 0 then redis.call('XADD', events, '*', 'task_id', task[1], 'status', 'look') end
 end
 if #lasting_ids > 0 then redis.call('HSET', scenario, 'lasting', all_lasting) end
 redis.call('HSET', scenario, 'cancel', why, 'cancel_at', position or #state[2] + 1, 'error', why, 'updated_at', now)
+if found.paused then  -- its `finally` tasks may be held
+  redis.call('HDEL', scenario, 'paused', 'pause_at')
+  redis.call('ZADD', timers, at_ms, 'resume:' .. scenario_id)
+end
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms + retention_ms)
 if position and #finished == 0 then

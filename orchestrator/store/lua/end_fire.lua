@@ -34,7 +34,7 @@ check(then_ms == '' or (whole(then_ms, 'then_ms') and whole(then_at_ms, 'then_at
 check(kept > 0, 'kept')
 redis.call('ZCARD', timers)
 redis.call('LLEN', fires)
-local state = redis.call('HMGET', schedule, 'state', 'next_ms', 'next_at_ms', 'starting', 'runs', 'max_runs')
+local state = redis.call('HMGET', schedule, 'state', 'next_ms', 'next_at_ms', 'starting', 'runs', 'max_runs', 'revision')
 local status, next_ms, next_at_ms, runs, limit = state[1], state[2], state[3], tonumber(state[5] or 0), tonumber(state[6] or 0)
 if not status then return 'UNKNOWN' end
 if began and state[4] ~= scenario_id then return 'STALE' end
@@ -49,8 +49,8 @@ if (status == 'active' and next_ms == '') or (limit > 0 and runs >= limit) then
 end
 local turn_ms = status == 'ended' and at_ms + retention_ms or tonumber(next_at_ms or '')
 
-redis.call('HSET', schedule, 'state', status, 'next_ms', next_ms, 'next_at_ms', next_at_ms, 'runs', runs, 'updated_at', iso(at_ms))
-redis.call('HINCRBY', schedule, 'revision', 1)
+redis.call('HSET', schedule, 'state', status, 'next_ms', next_ms, 'next_at_ms', next_at_ms, 'runs', runs, 'updated_at', iso(at_ms),
+  'revision', (tonumber(state[7] or '') or 0) + 1)
 if began then redis.call('HDEL', schedule, 'starting', 'turn') end
 if outcome == 'started' then
   redis.call('HSET', schedule, 'last_scenario_id', scenario_id)

@@ -14,7 +14,7 @@
 -- Repeat   NOT_DUE
 -- Cost     O(1)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, dispatch, attempts, lost
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, attempts, lost
 local timers, events = KEYS[1], KEYS[2]
 local prefix, task_id, max_lost, nonce = ARGV[1], ARGV[2], whole(ARGV[3], 'max_lost'), ARGV[4]
 
@@ -30,7 +30,7 @@ if task.status ~= 'processing' or task.worker ~= 'http' then
 end
 local now = iso(at_ms)
 task.id = task_id
-queue_of(prefix, task.service)
+plan_dispatch(prefix, task)
 local found = counts_of(prefix, task.scenario_id)
 local lost, gave_up = lost_again(task, max_lost)
 if not gave_up then note_attempt(prefix, task, task.worker, lost_error(lost, true)) end

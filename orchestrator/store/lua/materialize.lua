@@ -16,14 +16,14 @@
 --       6 nonce        string   random, never used before; makes the tokens
 --       7 tasks        string   JSON list; see the fragment create
 -- Returns  one of
---          OK, materialized, total   tasks written so far, of how many
+--          OK, materialized, total, timers of flow that are due   tasks written so far, of how many
 --          AT, materialized, total   the chunk does not start there (written before); go on from this offset
 --          CONFLICT, task id         the id exists under another scenario; nothing was done
 --          MISSING                   there is no such scenario (purged), or it is final; the entry was removed
 --          CANCELLED                 it is being cancelled: the rest of its tasks will never be; the entry was removed
 -- Repeat   AT, or OK when all are written; nothing changes.
 -- Cost     O(tasks in the chunk)
--- Uses     check, clock, iso, rules, dispatch, create
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, create
 local scenarios, scenario, services, events, timers = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
 local offset, nonce, tasks = whole(ARGV[5], 'offset'), ARGV[6], ARGV[7]
@@ -69,4 +69,4 @@ if status == 'pending' then
   redis.call('ZADD', prefix .. 'index:processing', state[4], scenario_id)
 end
 if done + #list == total then leave_inbox() end
-return {'OK', done + #list, total}
+return {'OK', done + #list, total, unpack(touched)}

@@ -23,7 +23,8 @@ local timer = 'overdue:' .. task_id
 local at_ms = now_ms()
 local due = tonumber(redis.call('ZSCORE', timers, timer) or '')
 if not due or due > at_ms then return 'NOT_DUE' end
-local v = redis.call('HMGET', prefix .. 'task:' .. task_id, 'status', 'token', 'rules', 'ready_ms', 'started_at', 'updated_at')
+local v = redis.call('HMGET', prefix .. 'task:' .. task_id, 'status', 'token', 'rules', 'ready_ms', 'started_at', 'updated_at',
+  'flow_places')
 local status, token, timeouts = v[1], v[2] or '', rules_of({rules = v[3]}).timeouts
 local running = status == 'processing'
 if not timeouts or not running and status ~= 'pending' then
@@ -35,8 +36,10 @@ local ends = {{'TOTAL', timeouts.total_ms, tonumber(v[4])}}
 if running then
   ends[2] = {'RUN', timeouts.run_ms, ms_of(v[5])}
   ends[3] = {'HEARTBEAT', timeouts.heartbeat_ms, ms_of(v[6])}
-elseif token ~= '' then
+elseif token ~= '' or (v[7] or '') ~= '' then
   ends[2] = {'QUEUE', timeouts.queue_ms, ms_of(v[6])}
+end
+if not running and token ~= '' then
   -- It may begin at any moment.
   ends[3] = {'LATER', timeouts.run_ms, at_ms}
   ends[4] = {'LATER', timeouts.heartbeat_ms, at_ms}

@@ -11,7 +11,7 @@
 -- Repeat   goes on, then NOT_DUE.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock
+-- Uses     check, clock, dead_letters
 local timers = KEYS[1]
 local prefix, scenario_id, limit = ARGV[1], ARGV[2], item_count(ARGV[3])
 local scenario, timer = prefix .. 'scenario:' .. scenario_id, 'purge:' .. scenario_id
@@ -31,10 +31,15 @@ for _ = 1, limit do
   if not id then position = nil break end
   position = last + 1
   local key = prefix .. 'task:' .. id
-  if redis.call('HGET', key, 'scenario_id') == scenario_id then doomed[#doomed + 1] = {key, prefix .. 'attempts:' .. id} end
+  local task = redis.call('HMGET', key, 'scenario_id', 'fingerprint')
+  if task[1] == scenario_id then
+    doomed[#doomed + 1] = {key, prefix .. 'attempts:' .. id}
+    note_gone(prefix, id, task[2])
+  end
 end
 
 for _, keys in ipairs(doomed) do redis.call('UNLINK', keys[1], keys[2]) end
+write_gone(prefix)
 if position then
   redis.call('HSET', scenario, 'purged', position)
   return 'MORE'

@@ -23,9 +23,11 @@ local cause, retention_ms = ARGV[5], whole(ARGV[6], 'retention_ms')
 redis.call('XLEN', scenarios)
 redis.call('ZCARD', timers)
 redis.call('ZCARD', prefix .. 'index:failed')
-local state = redis.call('HMGET', scenario, 'status', 'created_ms')
+local state = redis.call('HMGET', scenario, 'status', 'created_ms', 'name', 'tenant')
 local live = state[1] == 'pending' or state[1] == 'processing'
 if live then redis.call('ZCARD', prefix .. 'index:' .. state[1]) end
+local told = live and redis.call('HLEN', prefix .. 'webhooks') > 0
+if told then redis.call('XLEN', prefix .. 'outbox') end
 local at_ms = now_ms()
 local now = iso(at_ms)
 
@@ -36,4 +38,8 @@ redis.call('HSET', scenario, 'status', 'failed', 'finished_at', now, 'updated_at
 redis.call('ZREM', prefix .. 'index:' .. state[1], scenario_id)
 redis.call('ZADD', prefix .. 'index:failed', state[2], scenario_id)
 redis.call('ZADD', timers, at_ms + retention_ms, 'purge:' .. scenario_id)
+if told then
+  redis.call('XADD', prefix .. 'outbox', '*', 'type', 'scenario.failed', 'scenario_id', scenario_id,
+    'name', state[3] or '', 'tenant', state[4] or '', 'at', now)
+end
 return 'OK'

@@ -20,20 +20,20 @@
 -- Returns  one of
 --          OK, ids     of the tasks that live again
 --          CANCELLING  the scenario is being cancelled; nothing was revived
---          ENDED       the scenario was ended by others between two chunks; nothing was revived
---          PURGED      its removal has begun; nothing was done
+--          ENDED       the scenario was cancelled between two chunks; nothing was revived
+--          PURGED      its removal has begun; nothing was revived
 --          UNKNOWN     there is no such scenario
 -- Repeat   OK without ids; nothing changes but the timer.
 -- Cost     O(items and ids)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, dispatch, ledger, release, dead_letters, finish_scenarios
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, ledger, release, dead_letters, finish_scenarios
 local scenario, timers, events = KEYS[1], KEYS[2], KEYS[3]
 local prefix, scenario_id, nonce, scope = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local offset, more = whole(ARGV[5], 'offset'), whole(ARGV[6], 'more')
 local wait_ms, retention_ms = whole(ARGV[7], 'wait_ms'), whole(ARGV[8], 'retention_ms')
 local timer = 'revive:' .. scenario_id
 local OF_THE_END = {'error', 'error_type', 'finished_at', 'started_at', 'worker', 'entry', 'progress', 'message', 'failures', 'lost',
-  'released', 'fingerprint', 'ready_ms', 'got', 'result', 'decision', 'child_scenario_id', 'slots', 'held'}
+  'released', 'fingerprint', 'ready_ms', 'got', 'decision', 'child_scenario_id', 'slots', 'held'}
 local revived, alive, ids = {}, {}, {}
 
 check(#nonce > 0 and (scope == 'all' or scope == 'caused') and more < 2, 'numbers')
@@ -51,7 +51,7 @@ local function has_passed(parent_key, position, id)
   return not string.find(consumers, '"' .. id .. '"', tonumber(position), true)
 end
 
--- What a parent means for a task that is to live again: WAITS, GOOD, LOST (it failed) or DEAD.
+-- What a parent means for a task that is to live again: it waits for it, or it was good, lost (failed) or dead.
 local function standing(parent_id, id)
   if alive[parent_id] then return 'waits' end
   local key = prefix .. 'task:' .. parent_id
@@ -62,7 +62,8 @@ local function standing(parent_id, id)
   return v[1] == 'failed' and 'lost' or 'dead'
 end
 
--- Whether a task may live again, by its parents: how many it succeeded with, and the others. Sets what it waits for.
+-- Whether a task may live again, by its parents: how many were good, and the others; of one with children these are its
+-- parents. Sets what it waits for.
 local function may_live(task, good, parents)
   local rules, n = rules_of(task), {waits = 0, good = good, lost = 0, dead = 0}
   local written, whole_group = string.match(task.group or '', '^(%d+) (%d+)$')
@@ -72,12 +73,16 @@ local function may_live(task, good, parents)
     n[word] = n[word] + 1
   end
   task.queue, task.got, task.ready_ms = n.waits, nil, nil
+  if task.group then
+    task.got = n.good .. ' ' .. n.lost + n.dead
+    return true
+  end
   if rules.need then
     task.got = n.good .. ' ' .. n.lost
     if n.good >= rules.need then task.queue = 0 end
     return n.good + task.queue >= rules.need
   end
-  return n.lost + n.dead == 0 or rules.all_done or task.group
+  return n.lost + n.dead == 0 or rules.all_done
 end
 
 -- A dependent that still waits, but has counted the end of `task`, will count it again: it waits for one more.
@@ -91,7 +96,8 @@ local function uncount(task, released, id)
   local won, lost = string.match(other.got or '', '^(%d+) (%d+)$')
   if not won then return end
   local good = rules_of(task).optional and task.status ~= 'cancelled'
-  other.got = (good and won - 1 or won) .. ' ' .. (not good and task.status == 'failed' and lost - 1 or lost)
+  local was_lost = not good and (other.group or task.status == 'failed')
+  other.got = (good and won - 1 or won) .. ' ' .. (was_lost and lost - 1 or lost)
   set(other, 'got', other.got)
 end
 
@@ -100,7 +106,7 @@ local function bring_back(task, others)
   local rules = rules_of(task)
   for _, id in ipairs(others) do uncount(task, v[2], id) end
   note_gone(prefix, task.id, v[1])
-  if task.queue == 0 then queue_of(prefix, task.service) end
+  if task.queue == 0 and not rules.ask and not task.group then plan_dispatch(prefix, task) end
   local tolerated = task.status == 'failed' and (rules.optional or rules.tolerated)
   move_count(found, task.status, 'pending')
   if tolerated then
@@ -137,13 +143,14 @@ local function refusal()
 end
 
 local word = refusal()
+if found and not word then found.cancel = false end
 local i = 9
 while i <= #ARGV do i = read_item(i, not word) end
 check_tasks()
 local reopened = #revived > 0 and FINAL[found.status] and found.was
 if reopened then
   for _, name in ipairs({found.was, 'processing'}) do redis.call('ZCARD', prefix .. 'index:' .. name) end
-  found.status, found.was, found.cancel = 'processing', 'processing', false
+  found.status, found.was = 'processing', 'processing'
 end
 if #revived > 0 then
   local blamed = string.match(state[2] or '', '"task_id":"([^"]+)"')
@@ -154,7 +161,7 @@ if #revived > 0 then
   end
 end
 if found then found.last = more == 0 end
-local finished = (word == nil or word == 'CANCELLING') and more == 0 and decide_finished(prefix) or {}
+local finished = not word and more == 0 and decide_finished(prefix) or {}
 
 for _, task in ipairs(revived) do
   redis.call('HDEL', task.key, unpack(OF_THE_END))

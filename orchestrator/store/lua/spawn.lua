@@ -1,47 +1,42 @@
 -- spawn: add a chunk of tasks to a running scenario, children of one that waits for all of them.
 --
--- The parent waits from the first chunk on for as many as there will be, so early ends cannot miss a later child. With
--- the last chunk the entries that asked for it are removed; until then they bring it back after a crash.
+-- The parent waits from the first chunk on for as many as there will be, so early ends cannot miss a later child. The
+-- entry that asked for it is removed by the caller after the last chunk; until then it brings it back after a crash.
 --
 -- KEYS  1 scenario     hash     scenario:<id>
 --       2 services     set      services that ever got a task
 --       3 events       stream   task-events
 --       4 timers       zset     what is due later
 -- ARGV  1 prefix       string   key prefix of the partition
---       2 group        string   consumer group of the orchestrator
---       3 workers      string   consumer group of the workers
---       4 scenario_id  string
---       5 parent       string   task id
---       6 token        string   the parent's token; empty when no worker has it
---       7 nonce        string   random, never used before; makes the tokens
---       8 offset       integer  how many children stand before this chunk
---       9 total        integer  how many there will be
---      10 limit        integer  most tasks of a scenario
---      11 entries      string   ids of the entries of `task-events` that end with this, separated by spaces
---      12 tasks        string   JSON list; see the fragment create
---      13 ... fields   fields and values to set on the parent with the first chunk
+--       2 workers      string   consumer group of the workers
+--       3 scenario_id  string
+--       4 parent       string   task id
+--       5 token        string   the parent's token at the first chunk; empty when no worker had it
+--       6 nonce        string   random, never used before; makes the tokens
+--       7 offset       integer  how many children stand before this chunk
+--       8 total        integer  how many there will be
+--       9 limit        integer  most tasks of a scenario
+--      10 tasks        string   JSON list; see the fragment create
+--      11 ... fields   fields and values to set on the parent with the first chunk
 -- Returns  one of
 --          OK, written        children written so far
 --          AT, written        the chunk does not start there; go on from this offset
 --          CONFLICT, task id  the id exists under another scenario; nothing was done
 --          TOO_MANY           the scenario would have more than `limit` tasks; nothing was done
---          STALE              the parent does not wait for this: it ended, or has another token; the entries were removed
+--          STALE              the parent does not wait for this: it ended, or has another token; nothing was done
 -- Repeat   AT, or STALE; nothing changes.
 -- Cost     O(children in the chunk + size of task_ids)
--- Uses     check, clock, iso, counts, rules, dispatch, create
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, create
 local scenario, services, events, timers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local prefix, group, workers, scenario_id, parent = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local token, nonce, offset, total, limit = ARGV[6], ARGV[7], whole(ARGV[8], 'offset'), whole(ARGV[9], 'total'), whole(ARGV[10], 'limit')
-local entries, tasks = ARGV[11], ARGV[12]
-local brought = {}
+local prefix, workers, scenario_id, parent, token, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local offset, total, limit, tasks = whole(ARGV[7], 'offset'), whole(ARGV[8], 'total'), whole(ARGV[9], 'limit'), ARGV[10]
 
 check(#nonce > 0 and total > 0 and #ARGV % 2 == 0 and #ARGV < 4000, 'numbers')
-for entry_id in string.gmatch(entries, '%S+') do brought[#brought + 1] = stream_id(entry_id) end
 redis.call('XLEN', events)
 redis.call('ZCARD', timers)
 redis.call('SCARD', services)
 local parent_key = prefix .. 'task:' .. parent
-local v = redis.call('HMGET', parent_key, 'status', 'token', 'group', 'scenario_id', 'service', 'entry', 'queue')
+local v = redis.call('HMGET', parent_key, 'status', 'token', 'group', 'scenario_id', 'service', 'entry', 'queue', 'flow_places')
 local status, group_at = v[1], v[3] or ''
 local found = counts_of(prefix, scenario_id)
 local state = redis.call('HMGET', scenario, 'total', 'task_ids', 'created_at')
@@ -52,19 +47,12 @@ local queue = v[5] and queue_of(prefix, v[5])
 local at_ms = now_ms()
 local now = iso(at_ms)
 
-local function leave_inbox()
-  if #brought == 0 then return end
-  redis.call('XACK', events, group, unpack(brought))
-  redis.call('XDEL', events, unpack(brought))
-end
-
-local written, whole_group = string.match(group_at, '^(%d+) (%d+)$')
+local written, whole_group, asked_by = string.match(group_at, '^(%d+) (%d+) (%S*)$')
 written = tonumber(written or 0)
-local waits = written > 0 and written < total and tonumber(whole_group) == total
+local waits = written > 0 and written < total and tonumber(whole_group) == total and asked_by == token
 local fresh = group_at == '' and (v[2] or '') == token and (status == 'processing' or token == '' and v[7] == '0')
 local running = status == 'pending' or status == 'processing'
 if not found or found.cancel or not running or v[4] ~= scenario_id or not (waits or fresh) then
-  leave_inbox()
   return {'STALE'}
 end
 if offset ~= written then return {'AT', written} end
@@ -72,9 +60,11 @@ if conflict then return {'CONFLICT', conflict} end
 if offset == 0 and tonumber(state[1]) + total > limit then return {'TOO_MANY'} end
 
 if fresh then
+  plan_exit(prefix, {id = parent, flow_places = v[8]})  -- its children may need the slot
+  write_exits(at_ms)
   if status == 'processing' then move_count(found, 'processing', 'pending') end
   redis.call('HSET', parent_key, 'status', 'pending', 'queue', total, 'token', '', 'entry', '', 'updated_at', now)
-  if #ARGV > 12 then redis.call('HSET', parent_key, unpack(ARGV, 13)) end
+  if #ARGV > 10 then redis.call('HSET', parent_key, unpack(ARGV, 11)) end
   if (v[6] or '') ~= '' then
     redis.call('XACK', queue, workers, v[6])
     redis.call('XDEL', queue, v[6])
@@ -89,6 +79,5 @@ found.pending = found.pending + #list
 found.changed = found.changed or {}
 found.changed.pending = true
 write_counts(prefix, now)
-redis.call('HSET', parent_key, 'group', written + #list .. ' ' .. total)
-if written + #list == total then leave_inbox() end
+redis.call('HSET', parent_key, 'group', written + #list .. ' ' .. total .. ' ' .. token)
 return {'OK', written + #list}

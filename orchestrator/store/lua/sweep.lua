@@ -9,13 +9,13 @@
 --       5 nonce       string   random, never used before; makes the tokens
 --       6 limit       integer  entries to look at
 -- Returns  per idle entry: one of the words, and the task id (empty when unknown)
---          AGAIN     dispatched again, attempt + 1, new token
+--          AGAIN     dispatched again, attempt + 1, new token; or waiting for that
 --          GAVE_UP   lost too often: reported as failed with cause worker_lost
 --          REMOVED   a leftover of a finished or superseded attempt
 -- Repeat   an empty list; nothing changes.
 -- Cost     O(limit + pending entries)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, entry, redispatch, attempts, lost
+-- Uses     check, clock, iso, counts, rules, flow, entry, redispatch, attempts, lost
 local queue, events = KEYS[1], KEYS[2]
 local prefix, workers, lease_ms, max_lost, nonce, limit = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 'max_lost'), ARGV[5], ARGV[6]
 local answers, removals, moves, failures, seen = {}, {}, {}, {}, {}
@@ -24,11 +24,14 @@ check(whole(lease_ms, 'lease_ms') and #nonce > 0 and item_count(limit) > 0, 'num
 redis.call('XLEN', events)
 
 local function judge(entry_id, consumer, fields, id)
-  local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'token', 'attempt', 'worker', 'scenario_id')
+  local key = prefix .. 'task:' .. id
+  local task = redis.call('HMGET', key, 'status', 'token', 'attempt', 'worker', 'scenario_id', 'service', 'rules', 'flow_places',
+    'flow_score')
   local live = task[1] == 'pending' or task[1] == 'processing'
   if not live or task[2] ~= field(fields, 'token') or seen[id] then return 'REMOVED' end
   seen[id] = true
-  local one = {id = id, key = prefix .. 'task:' .. id, worker = task[4] or ''}
+  local one = {id = id, key = key, worker = task[4] or '', scenario_id = task[5], service = task[6], rules = task[7],
+    flow_places = task[8], flow_score = task[9]}
   local lost, gave_up = lost_again(one, max_lost)
   if gave_up then
     failures[#failures + 1] = {id, task[2], lost}
@@ -36,7 +39,9 @@ local function judge(entry_id, consumer, fields, id)
   end
   note_attempt(prefix, one, consumer, lost_error(lost, true))
   if task[1] == 'processing' then move_count(counts_of(prefix, task[5]), 'processing', 'pending') end
-  moves[#moves + 1] = {id, entry_id, fields, task[3] + 1, lost}
+  plan_exit(prefix, one)
+  one.aside = aside_of(prefix, one)
+  moves[#moves + 1] = {one, entry_id, fields, task[3] + 1, lost}
   return 'AGAIN'
 end
 
@@ -48,17 +53,18 @@ for _, pending in ipairs(redis.call('XPENDING', queue, workers, 'IDLE', lease_ms
   answers[#answers + 1] = {answer, id}
 end
 
-local now = iso(now_ms())
+local at_ms = now_ms()
+local now = iso(at_ms)
 for _, entry_id in ipairs(removals) do
   redis.call('XACK', queue, workers, entry_id)
   redis.call('XDEL', queue, entry_id)
 end
+write_exits(at_ms)
 for k, move in ipairs(moves) do
-  local id, entry_id, fields, attempt, lost = unpack(move)
-  local token = attempt .. '.' .. nonce .. '.' .. k
-  local entry = redispatch(queue, workers, entry_id, fields, attempt, token)
-  redis.call('HSET', prefix .. 'task:' .. id, 'status', 'pending', 'attempt', attempt, 'token', token, 'entry', entry,
-    'lost', lost, 'worker', '', 'started_at', '', 'progress', '', 'message', '', 'updated_at', now)
+  local task, entry_id, fields, attempt, lost = unpack(move)
+  redispatch(queue, workers, entry_id, fields, task, attempt, nonce .. '.' .. k, at_ms)
+  redis.call('HSET', task.key, 'status', 'pending', 'lost', lost, 'worker', '', 'started_at', '', 'progress', '', 'message', '',
+    'updated_at', now)
 end
 for _, failure in ipairs(failures) do
   redis.call('XADD', events, '*', 'task_id', failure[1], 'status', 'failed', 'token', failure[2], 'acked', '1', 'error',

@@ -6,12 +6,13 @@
 --       3 nonce       string   random, never used before; makes the token
 -- Returns  one of
 --          AGAIN      dispatched, attempt + 1, new token
+--          ASKED      the orchestrator does this task itself: it looks at it
 --          REMOVED    the task does not wait for it any more; only the timer was removed
 --          NOT_DUE    not yet, or there is no such timer; nothing was done
 -- Repeat   NOT_DUE
 -- Cost     O(1)
 -- Flags    allow-oom
--- Uses     check, clock, iso, rules, dispatch
+-- Uses     check, clock, iso, counts, rules, flow, dispatch
 local timers = KEYS[1]
 local prefix, task_id, nonce = ARGV[1], ARGV[2], ARGV[3]
 local timer = 'start:' .. task_id
@@ -28,8 +29,14 @@ if task.status ~= 'pending' or (task.token or '') ~= '' or cancelled then
   return 'REMOVED'
 end
 task.id = task_id
-queue_of(prefix, task.service)
+plan_dispatch(prefix, task)
+local events = prefix .. 'task-events'
+redis.call('XLEN', events)
 
-dispatch(timers, task, nonce .. '.1', iso(at_ms), at_ms)
 redis.call('ZREM', timers, timer)
+if task.service == 'orchestrator' then
+  redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'look')
+  return 'ASKED'
+end
+dispatch(timers, task, nonce .. '.1', iso(at_ms), at_ms)
 return 'AGAIN'

@@ -217,6 +217,7 @@ async def materialize(link: Link) -> Case:
 @case
 async def reject(link: Link) -> Case:
     inbox = await submitted(link)
+    await link.execute("HSET", "webhooks", "e1", "1 {}")
     keys = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "timers": "timers"}
     values = {"prefix": "", "group": "orchestrator", "scenario_id": SCENARIO, "entry_id": inbox}
     return Case({**keys, **values, "cause": '{"type":"malformed"}', "retention_ms": 1000})
@@ -299,6 +300,7 @@ async def cancel(link: Link) -> Case:
     await task(link, VOICE, "voice-service", "pending")
     await entry(link, VOICE, "voice-service")
     await link.execute("ZADD", "timers", 1, f"start:{VOICE}")
+    await link.execute("HSET", "webhooks", "e1", "1 {}")
     keys = {"scenario": f"scenario:{SCENARIO}", "timers": "timers", "cancellations": "cancellations"}
     values = {"prefix": "", "workers": "workers", "scenario_id": SCENARIO, "cause": '{"type":"cancelled"}'}
     return Case({**keys, **values, "limit": 100, "retention_ms": 1000})

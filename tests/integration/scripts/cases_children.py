@@ -24,16 +24,13 @@ async def spawn(link: Link) -> Case:
     await task(link, TEXT, "text-service", "processing", worker="w1")
     entry_id = await entry(link, TEXT, "text-service", delivered_to="w1")
     await link.execute("HSET", f"task:{TEXT}", "entry", entry_id)
-    await link.execute("XGROUP", "CREATE", "task-events", "orchestrator", "0", "MKSTREAM")
-    inbox = (await link.execute("XADD", "task-events", "*", "task_id", TEXT)).decode()
-    await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
     keys = {
         "scenario": f"scenario:{SCENARIO}",
         "services": "services",
         "events": "task-events",
         "timers": "timers",
     }
-    values = {"prefix": "", "group": "orchestrator", "workers": "workers", "scenario_id": SCENARIO}
+    values = {"prefix": "", "workers": "workers", "scenario_id": SCENARIO}
     more = {
         "parent": TEXT,
         "token": TOKEN,
@@ -41,7 +38,6 @@ async def spawn(link: Link) -> Case:
         "offset": 0,
         "total": 3,
         "limit": 100,
-        "entries": inbox,
     }
     consumers = f'["{TEXT}"]'
     ready = [VIDEO, "video-service", "0", consumers, "", '{"timeouts":{"run_ms":5}}', "", "name", "Video"]

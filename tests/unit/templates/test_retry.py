@@ -7,7 +7,8 @@ import pytest
 from tests.unit.templates.build import build, one, task, tasks
 
 DEFAULTS: dict[str, Any] = {
-    "max_attempts": 3, "delay_ms": 1_000, "factor": 2.0, "max_delay_ms": 600_000, "jitter": True, "only": None, "never": [],
+    "max_attempts": 3, "delay_ms": 1_000, "factor": 2.0, "max_delay_ms": 600_000, "jitter": True, "max_crashes": None, "only": None,
+    "never": [],
 }  # fmt: skip
 
 

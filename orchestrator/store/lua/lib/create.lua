@@ -1,4 +1,4 @@
--- create: new tasks of a scenario from a JSON list, and their first dispatches. Needs the fragments rules and dispatch.
+-- create: new tasks of a scenario from a JSON list, and their first dispatches. Needs the fragments rules, flow and dispatch.
 -- Per task a list of strings: id, service, queue (in-degree), consumers (JSON list), policy, rules and on_ready (JSON
 -- objects, or empty), then fields and values. All is strings, so nothing of what a user wrote is read as JSON here.
 local OURS = 'orchestrator'
@@ -15,6 +15,7 @@ local function new_tasks(prefix, scenario_id, readable, list)
       consumers = given[4], policy = given[5], rules = given[6], on_ready = given[7], fields = given, first = 8, n = #given}
     rules_of(tasks[k])
     queue_of(prefix, given[2])
+    if tasks[k].queue == 0 and not rules_of(tasks[k]).ask then plan_dispatch(prefix, tasks[k]) end
   end
   return tasks, keys
 end

@@ -1,7 +1,9 @@
 -- dispatch: make the entry of a ready task from its hash. Only what the template gave travels to the worker.
+-- Needs the fragments rules, counts and flow.
 local KEPT = {
   status = true, scenario_id = true, service = true, queue = true, consumers = true, token = true, entry = true, worker = true,
   attempt = true, lost = true, rules = true, got = true, group = true, ready_ms = true,
+  flow_places = true, flow_score = true,
 }
 local NOT_SENT = {
   id = true, created_at = true, updated_at = true, result_ref = true, result = true, error = true, started_at = true,
@@ -42,6 +44,13 @@ local function queue_of(prefix, service)
   return queue
 end
 
+-- Find out where a task will go that is to be handed out, and where it leaves from. Before the first write.
+local function plan_dispatch(prefix, task)
+  queue_of(prefix, task.service)
+  plan_exit(prefix, task)
+  task.aside = aside_of(prefix, task)
+end
+
 -- When to look whether the task is overdue: as soon as it can be. `overdue` looks at what really happened.
 local function watch(timers, task, timeouts, at_ms)
   local ready_ms = tonumber(task.ready_ms) or at_ms
@@ -51,13 +60,20 @@ local function watch(timers, task, timeouts, at_ms)
   redis.call('ZADD', timers, string.format('%d', first), 'overdue:' .. task.id)
 end
 
--- Hand a task out as its next attempt: `mark` and the number of the attempt make its token. `queue_of` was called before.
+-- Hand a task out as its next attempt, or let it wait for that where `plan_dispatch` said: `mark` and the number of the
+-- attempt make its token.
 local function dispatch(timers, task, mark, now, at_ms)
-  local attempt = (tonumber(task.attempt) or 0) + 1
-  local token = attempt .. '.' .. mark
-  local entry = redis.call('XADD', known_queues[task.service], '*', 'id', task.id, 'scenario_id', task.scenario_id,
-    'attempt', attempt, 'token', token, unpack(task.fields, task.first or 1, task.n))
-  redis.call('HSET', task.key, 'queue', '0', 'attempt', attempt, 'token', token, 'entry', entry, 'updated_at', now)
+  write_exits(at_ms)
+  if task.aside then
+    redis.call('HSET', task.key, 'queue', '0', 'updated_at', now)
+    put_aside(task, at_ms)
+  else
+    local attempt = (tonumber(task.attempt) or 0) + 1
+    local token = attempt .. '.' .. mark
+    local entry = redis.call('XADD', known_queues[task.service], '*', 'id', task.id, 'scenario_id', task.scenario_id,
+      'attempt', attempt, 'token', token, unpack(task.fields, task.first or 1, task.n))
+    redis.call('HSET', task.key, 'queue', '0', 'attempt', attempt, 'token', token, 'entry', entry, 'updated_at', now)
+  end
   local timeouts = rules_of(task).timeouts
   if timeouts then watch(timers, task, timeouts, at_ms) end
 end

@@ -6,12 +6,17 @@ local function end_of(found)
   return found.cancelled > 0 and 'cancelled' or 'success'
 end
 
+-- Between two chunks of `revive` nothing may be alive: its timer is there until the last one.
+local function is_reviving(prefix, scenario_id, found)
+  return not found.cancel and not found.last and redis.call('ZSCORE', prefix .. 'timers', 'revive:' .. scenario_id)
+end
+
 -- Decide which scenarios end, and check what ending them will touch. Reads only.
 local function decide_finished(prefix)
   local finished = {}
   for scenario_id, found in pairs(counts) do
     local running = found and (found.status == 'pending' or found.status == 'processing')
-    if running and found.pending == 0 and found.processing == 0 then
+    if running and found.pending == 0 and found.processing == 0 and not is_reviving(prefix, scenario_id, found) then
       found.status = end_of(found)
       redis.call('ZCARD', prefix .. 'index:' .. found.was)
       redis.call('ZCARD', prefix .. 'index:' .. found.status)
@@ -21,6 +26,13 @@ local function decide_finished(prefix)
     end
   end
   table.sort(finished)
+  -- Somebody is to be told.
+  if #finished > 0 and redis.call('HLEN', prefix .. 'webhooks') > 0 then
+    redis.call('XLEN', prefix .. 'outbox')
+    for _, scenario_id in ipairs(finished) do
+      counts[scenario_id].told = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'name', 'tenant')
+    end
+  end
   return finished
 end
 
@@ -32,6 +44,10 @@ local function write_finished(prefix, timers, finished, now, purge_at_ms)
     redis.call('ZREM', prefix .. 'index:' .. found.was, scenario_id)
     redis.call('ZADD', prefix .. 'index:' .. found.status, found.created_ms, scenario_id)
     redis.call('ZADD', timers, purge_at_ms, 'purge:' .. scenario_id)
+    if found.told then
+      redis.call('XADD', prefix .. 'outbox', '*', 'type', 'scenario.' .. found.status, 'scenario_id', scenario_id,
+        'name', found.told[1] or '', 'tenant', found.told[2] or '', 'at', now)
+    end
     -- The task that this scenario is the work of.
     if found.parent then redis.call('XADD', prefix .. 'task-events', '*', 'task_id', found.parent, 'status', 'look') end
   end

@@ -7,9 +7,9 @@ local function task_of(prefix, id)
   local task = ledger[id]
   if task == nil then
     local key = prefix .. 'task:' .. id
-    local v = redis.call('HMGET', key, 'status', 'token', 'scenario_id', 'consumers', 'worker', 'rules')
+    local v = redis.call('HMGET', key, 'status', 'token', 'scenario_id', 'consumers', 'worker', 'rules', 'flow_places')
     task = v[1] and {id = id, key = key, status = v[1], token = v[2], scenario_id = v[3], consumers = v[4], worker = v[5] or '',
-      rules = v[6]}
+      rules = v[6], flow_places = v[7]}
     ledger[id] = task
   end
   return task

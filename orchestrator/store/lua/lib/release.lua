@@ -52,13 +52,22 @@ local function count_for_some(prefix, task, parent, good, need, now)
   return false
 end
 
+-- A task that waits for its children: the engine looks at it when all have ended.
+local function count_child(task, good)
+  local won, lost = string.match(task.got or '', '^(%d+) (%d+)$')
+  task.got = (won or 0) + (good and 1 or 0) .. ' ' .. (lost or 0) + (good and 0 or 1)
+  task.queue = task.queue - 1
+  return true
+end
+
 -- Whether a task is one less away from being ready, or ready.
 local function counts_for(prefix, task, parent, now)
   local rules = rules_of(task)
   local optional = rules_of(parent).optional and parent.status ~= 'cancelled'
   local good = parent.status == 'success' or optional
+  if task.group then return count_child(task, good) end
   if rules.need then return count_for_some(prefix, task, parent, good, rules.need, now) end
-  if not good and not rules.all_done and not task.group then
+  if not good and not rules.all_done then
     end_with(prefix, task, parent, now)
     return false
   end
@@ -77,7 +86,7 @@ local function release_one(prefix, parent, id, now)
     task.counted = true
     counted[#counted + 1] = task
   end
-  if task.queue == 0 then queue_of(prefix, task.service) end
+  if task.queue == 0 and not rules_of(task).ask and not task.group then plan_dispatch(prefix, task) end
 end
 
 -- Ids stand in a JSON list of plain strings; the cursor is a position in its text, so that no call parses it whole.

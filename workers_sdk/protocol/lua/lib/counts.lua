@@ -6,12 +6,12 @@ local counts = {}
 local function counts_of(prefix, scenario_id)
   local found = counts[scenario_id]
   if found == nil then
-    local values = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'status', 'created_ms', 'cancel', 'tolerated',
+    local values = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'status', 'created_ms', 'cancel', 'tolerated', 'paused',
       unpack(STATUSES))
     found = values[1] and {was = values[1], status = values[1], created_ms = values[2], cancel = values[3],
-      tolerated = tonumber(values[4] or 0)}
+      tolerated = tonumber(values[4] or 0), paused = values[5]}
     for i, status in ipairs(STATUSES) do
-      if found then found[status] = tonumber(values[i + 4]) or 0 end
+      if found then found[status] = tonumber(values[i + 5]) or 0 end
     end
     counts[scenario_id] = found
   end

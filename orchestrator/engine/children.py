@@ -1,0 +1,112 @@
+"""Children of a task: one per item of a list, or those that a handler asked for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from orchestrator.store.deciding import spawn
+from orchestrator.store.records import NewTask, RetryPolicy, TaskRecord
+from orchestrator.store.store import Store
+from orchestrator.templates import runtime
+from workers_sdk.protocol.keys import Partition, short_uuid
+from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps, loads
+
+MAX_INLINE: Final = 1024 * 1024
+"""Bytes of JSON that the results of all children may have together; beyond that only their ids are given."""
+CHUNK: Final = 500
+_NOT_INHERITED: Final = ("ask", "need", "all_done", "optional", "tolerated")
+
+Known = Mapping[str, runtime.Known]
+
+
+class Children:
+    """See the module."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def for_each(self, at: Partition, task: TaskRecord, known: Known, items: Sequence[Any]) -> str:
+        """Make one child per item: a word of `spawn.lua`. Raises CannotResolve."""
+        children = [_child(task, known, item, index) for index, item in enumerate(items, 1)]
+        return await spawn(self._store, at, task, children)
+
+    async def spawn(self, at: Partition, task: TaskRecord, event: TaskEvent) -> str:
+        """Make the tasks that a report of success brings; its result stays on the task, which waits for them: a word of
+        `spawn.lua`."""
+        fields = {name: value for name, value in event.fields.items() if name != "spawn"}
+        children = _spawned(task, loads(event.fields["spawn"]))
+        return await spawn(self._store, at, task, children, token=event.token, fields=fields)
+
+    async def end_of(self, task: TaskRecord) -> TaskEvent:
+        """What becomes of a task whose children have all ended."""
+        if task.children_failed:
+            return _failed(task)
+        if "foreach" not in task.on_ready:  # its own result stands already
+            return TaskEvent(task.id, EventKind.SUCCESS, task.token, {}, by_engine=True)
+        total = task.group.total if task.group else 0
+        ids = [child_id(task, index) for index in range(1, total + 1)]
+        results: list[Any] = []
+        for first in range(0, len(ids), CHUNK):
+            children = await self._store.tasks(ids[first : first + CHUNK])
+            results += [child.result if child else None for child in children]
+        return _collected(task, ids, results)
+
+
+def _child(task: TaskRecord, known: Known, item: Any, index: int) -> NewTask:
+    on_ready = runtime.child_of(task.on_ready, known, item, index)
+    rules = {name: value for name, value in task.rules.items() if name not in _NOT_INHERITED}
+    if task.rules.get("optional") or task.rules.get("tolerated"):
+        rules["tolerated"] = True
+    fields = dict(task.fields)
+    if runtime.passes(task.on_ready, known, item=item, index=index):
+        fields |= runtime.resolved(task.on_ready, known, task.fields, item=item, index=index)
+    else:
+        rules["optional"], on_ready = True, {"skip": True}
+    return NewTask(
+        id=child_id(task, index),
+        service=task.service,
+        name=task.name,
+        queue=0,
+        consumers=[task.id],
+        fields={**fields, "index": index},
+        policy=RetryPolicy(**task.policy) if task.policy else None,
+        rules={**rules, "ask": True} if on_ready else rules,
+        on_ready=on_ready,
+    )
+
+
+def child_id(task: TaskRecord, name: int | str) -> str:
+    """Id of a child: the same however often it is made."""
+    return short_uuid(task.scenario_id, f"{task.id}/{name}")
+
+
+def _failed(task: TaskRecord) -> TaskEvent:
+    total = task.group.total if task.group else 0
+    message = f"{task.children_failed} of {total} children did not succeed"
+    error = dumps({"type": "child_failed", "message": message, "retry": False}).decode()
+    return TaskEvent(task.id, EventKind.FAILED, task.token, {"error": error}, by_engine=True)
+
+
+def _collected(task: TaskRecord, ids: Sequence[str], results: Sequence[Any]) -> TaskEvent:
+    result = dumps(list(results))
+    if len(result) > MAX_INLINE:
+        result = dumps({"inline": False, "task_ids": list(ids)})
+    return TaskEvent(task.id, EventKind.SUCCESS, task.token, {"result": result.decode()}, by_engine=True)
+
+
+def _spawned(task: TaskRecord, said: Sequence[Mapping[str, Any]]) -> list[NewTask]:
+    """Tasks of a handler's `spawn`, a task after all that wait for it (they may need earlier ones only)."""
+    waiting: dict[str, list[str]] = {one["key"]: [] for one in said}
+    for one in said:
+        for key in one.get("needs", ()):
+            waiting[key].append(child_id(task, one["key"]))
+    return [
+        NewTask(
+            id=child_id(task, one["key"]),
+            service=one.get("service") or task.service,
+            name=one["name"],
+            queue=len(set(one.get("needs", ()))),
+            consumers=[*dict.fromkeys(waiting[one["key"]]), task.id],
+            fields=one.get("fields", {}),
+        )
+        for one in reversed(said)
+    ]

@@ -1,0 +1,100 @@
+"""The tasks of a scenario as they stand in Redis, with what waits for what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from workers_sdk.protocol.keys import Partition
+from workers_sdk.protocol.link import Link
+from workers_sdk.protocol.messages import Status, loads
+
+READ: Final = 500
+"""Tasks read in one go; between two of them others have their turn."""
+_FIELDS: Final = ("status", "consumers", "released", "error", "rules", "group")
+
+Json = Any
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """What must be known of a task.
+
+    Attributes:
+        consumers: ids of the tasks that wait for it.
+        released: all of them have heard of its end.
+        children: how many tasks it waits for that were added to it.
+        parents: those whose end it waits for; once it has children only these.
+    """
+
+    id: str
+    status: Status
+    consumers: list[str]
+    released: bool
+    error_type: str
+    rules: dict[str, Json]
+    children: int
+    parents: list["Node"] = field(default_factory=list)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it ended, and not well."""
+        return self.status.is_final and self.status is not Status.SUCCESS
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it succeeded and all have heard of it: nothing can change that any more."""
+        return self.status is Status.SUCCESS and self.released
+
+    @property
+    def counts_all(self) -> bool:
+        """Whether it may go on waiting after one of its parents ended badly."""
+        return bool(self.children or self.rules.get("need") or self.rules.get("all_done"))
+
+    def waits_for(self, parent: "Node") -> bool:
+        """Whether `parent` is among `parents`."""
+        return not self.children or parent in self.parents
+
+
+Graph = dict[str, Node]
+"""All tasks of a scenario by id, in the order of the document; children come after what they were added to."""
+
+
+async def read_graph(link: Link, at: Partition, scenario_id: str) -> Graph | None:
+    """None: there is no such scenario, or not all of its tasks exist (yet). Raises: Unavailable, Refused."""
+    known = await link.execute("HGET", at.scenario(scenario_id), "task_ids")
+    ids: list[str] = loads(known) if known else []
+    graph: Graph = {}
+    for first in range(0, len(ids), READ):
+        some = ids[first : first + READ]
+        replies = await link.execute_many([("HMGET", at.task(task_id), *_FIELDS) for task_id in some])
+        graph |= {task_id: _node(task_id, values) for task_id, values in zip(some, replies, strict=True) if values[0]}
+    if not ids or len(graph) < len(ids):
+        return None
+    for node in graph.values():
+        for consumer in node.consumers:
+            if consumer in graph:
+                graph[consumer].parents.append(node)
+    for node in graph.values():
+        node.parents = node.parents[-node.children :] if node.children else node.parents
+    return graph
+
+
+def _node(task_id: str, values: Sequence[bytes | None]) -> Node:
+    status, consumers, released, error, rules, group = ((value or b"").decode() for value in values)
+    return Node(
+        id=task_id,
+        status=Status(status),
+        consumers=loads(consumers or "[]"),
+        released=not released,
+        error_type=_type_of(error),
+        rules=loads(rules) if rules else {},
+        children=int(group.split()[-1]) if group else 0,
+    )
+
+
+def _type_of(error: str) -> str:
+    try:
+        found = loads(error or "null")
+    except ValueError:
+        return ""
+    return str(found.get("type", "")) if isinstance(found, dict) else ""

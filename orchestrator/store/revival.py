@@ -1,0 +1,149 @@
+"""Brings ended tasks back: a dead letter with what ended because of it, or all of a scenario that did not succeed.
+
+What to bring back is read from the tasks; whether each of them may live again is decided by `revive.lua`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from workers_sdk.protocol.keys import Partition
+
+from .graph import Graph, Node, read_graph
+from .store import Store
+
+CAUSED: Final = frozenset(
+    ("upstream_failed", "upstream_skipped", "upstream_cancelled", "join_not_met", "child_failed")
+)
+"""Types of the errors of tasks that ended because others did."""
+CARRY_ON_MS: Final = 10_000
+"""After so long the engine goes on with what a caller left half done."""
+IDS_PER_TASK: Final = 8
+"""Ids beside each task of a chunk, on average: they bound the time of a script."""
+
+Scope = Literal["all", "caused"]
+Item = list[str | int]
+"""As revive.lua takes it: task id, number of good parents, number n of others, n ids, number m of dependents, m ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """A word of `revive.lua`, or UNWRITTEN: not all tasks of the scenario exist (yet). `ids`: of those that live again."""
+
+    word: str
+    ids: list[str] = field(default_factory=list)
+
+
+class Revival:
+    """See the module. All methods may be repeated. They raise Unavailable and Refused: see `Link.execute`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def retry(self, scenario_id: str) -> Revived:
+        """Bring back all tasks of a scenario that failed, were skipped or cancelled."""
+        graph = await self._graph(scenario_id)
+        if graph is None:
+            return Revived("UNWRITTEN")
+        return await self._revive(scenario_id, _items(graph, [n for n in graph.values() if n.is_dead]), "all")
+
+    async def redrive(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
+        """Bring back some tasks of a scenario, and what ended because of them."""
+        graph = await self._graph(scenario_id)
+        if graph is None:
+            return Revived("UNWRITTEN")
+        return await self._revive(scenario_id, _items(graph, _with_caused(graph, task_ids)), "caused")
+
+    async def redrive_alone(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
+        """The same for tasks that nothing depends on and that wait for nothing: the rest of the scenario is not read."""
+        return await self._revive(scenario_id, [[task_id, 0, 0, 0] for task_id in task_ids], "caused")
+
+    async def carry_on(self, scenario_id: str) -> Revived:
+        """Go on with what a caller left half done."""
+        at = self._store.partitions.of(scenario_id)
+        scope = await self._store.link.execute("HGET", at.scenario(scenario_id), "revive")
+        graph = await self._graph(scenario_id) if scope else None
+        dead = [node for node in (graph or {}).values() if node.is_dead]
+        if scope == b"all":
+            return await self._revive(scenario_id, _items(graph or {}, dead), "all", begun=True)
+        caused = [node for node in dead if node.error_type in CAUSED]
+        return await self._revive(scenario_id, _items(graph or {}, caused), "caused", begun=True)
+
+    async def _graph(self, scenario_id: str) -> Graph | None:
+        return await read_graph(self._store.link, self._store.partitions.of(scenario_id), scenario_id)
+
+    async def _revive(
+        self, scenario_id: str, items: Sequence[Item], scope: Scope, *, begun: bool = False
+    ) -> Revived:
+        """`begun`: an earlier call began it, so a scenario that ended since stays so."""
+        at, offset, ids = self._store.partitions.of(scenario_id), int(begun), list[str]()
+        chunks = list(_chunks(items, self._store.policy.chunk)) or [[]]
+        for number, chunk in enumerate(chunks, 1):
+            values = self._values(at, scenario_id, scope, offset=offset, more=number < len(chunks))
+            word, *more = await self._store.call("revive", values, [part for item in chunk for part in item])
+            if word != b"OK":
+                return Revived(word.decode(), ids)
+            ids += [one.decode() for one in more[0]]
+            offset += len(chunk)
+        return Revived("OK", ids)
+
+    def _values(
+        self, at: Partition, scenario_id: str, scope: Scope, *, offset: int, more: bool
+    ) -> dict[str, str | int]:
+        return {
+            **{"scenario": at.scenario(scenario_id), "timers": at.timers, "events": at.task_events},
+            **{"prefix": at.prefix, "scenario_id": scenario_id, "nonce": self._store.nonce(), "scope": scope},
+            **{"offset": offset, "more": int(more), "wait_ms": CARRY_ON_MS},
+            "retention_ms": self._store.policy.retention_ms,
+        }
+
+
+def _with_caused(graph: Graph, task_ids: Sequence[str]) -> list[Node]:
+    """These tasks, and those downstream that ended because of others."""
+    found = {task_id: graph[task_id] for task_id in task_ids if task_id in graph}
+    waiting = list(found.values())
+    while waiting:
+        for consumer in waiting.pop().consumers:
+            node = graph.get(consumer)
+            if node and node.id not in found and node.is_dead and node.error_type in CAUSED:
+                found[node.id] = node
+                waiting.append(node)
+    return [node for node in found.values() if node.is_dead]
+
+
+def _items(graph: Graph, dead: Sequence[Node]) -> list[Item]:
+    """The tasks to bring back, every one after its parents."""
+    chosen = {node.id for node in dead}
+    left = {node.id: sum(parent.id in chosen for parent in node.parents) for node in dead}
+    ready = [node for node in dead if not left[node.id]]
+    items: list[Item] = []
+    for node in ready:  # grows
+        items.append(_item(graph, node, chosen))
+        for consumer in node.consumers:
+            if consumer in left and graph[consumer].waits_for(node):
+                left[consumer] -= 1
+                if not left[consumer]:
+                    ready.append(graph[consumer])
+    return items
+
+
+def _item(graph: Graph, node: Node, chosen: set[str]) -> Item:
+    others = [parent.id for parent in node.parents if not parent.is_done]
+    recount = [graph[c] for c in node.consumers if c in graph and c not in chosen]
+    counted = [
+        other.id for other in recount if not other.is_done and (node.rules.get("optional") or other.counts_all)
+    ]
+    return [node.id, len(node.parents) - len(others), len(others), *others, len(counted), *counted]
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    chunk: list[Item] = []
+    weight = 0
+    for item in items:
+        if chunk and (len(chunk) == size or weight + len(item) > IDS_PER_TASK * size):
+            yield chunk
+            chunk, weight = [], 0
+        chunk.append(item)
+        weight += len(item)
+    if chunk:
+        yield chunk

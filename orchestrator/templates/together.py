@@ -1,0 +1,64 @@
+"""Fields of a task that do not go together, and those that one needs for another."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from orchestrator.templates.defaults import Services
+from orchestrator.templates.naming import OWN_SERVICE, Form
+from orchestrator.templates.problems import Finding
+from orchestrator.templates.tree import Json
+
+_HELD: Final = ("gate", "scenario")
+_OF_WORKERS: Final = ("service", "retry", "priority", "concurrency", "rate")
+_PAIRS: Final = (
+    ("gate", "scenario", "a task is a gate or a scenario"),
+    ("delay", "run_at", "give one of them"),
+    ("finally", "compensates", "a task that undoes another runs at the end anyway"),
+    ("compensates", "join", "it waits until all ordinary tasks have ended, however"),
+)
+
+
+def conflicts(form: Form, services: Services) -> Iterator[Finding]:
+    """What is wrong with a task whose fields are right by themselves."""
+    given = {name: value for name, value in form.fields.items() if value is not None and value is not False}
+    for one, other, why in _PAIRS:
+        if one in given and other in given:
+            yield _conflict(form, other, f"`{one}` and `{other}` do not go together", why)
+    held = next((name for name in _HELD if name in given), None)
+    if held is not None:
+        yield from (
+            _conflict(form, name, f"no worker does a task with `{held}`, so it has no `{name}`", "")
+            for name in _OF_WORKERS
+            if name in given
+        )
+    yield from _service(form, given, held is not None)
+    if "variables" in given and "scenario" not in given:
+        yield _conflict(form, "variables", "`variables` of a task are those of its `scenario`", "")
+    if "timeout" in given and isinstance(given.get("timeouts"), dict) and "run" in given["timeouts"]:
+        yield _conflict(form, "timeout", "`timeout` is short for `timeouts.run`, which stands here, too", "")
+    if _has_two_keys(form, services):
+        yield _conflict(form, "rate", "`concurrency` and `rate` have different keys", "leave one out")
+
+
+def _conflict(form: Form, name: str, message: str, hint: str) -> Finding:
+    return Finding("conflicting_fields", message, path=("tasks", form.number, name), hint=hint)
+
+
+def _service(form: Form, given: dict[str, Json], held: bool) -> Iterator[Finding]:
+    path = ("tasks", form.number, "service")
+    if "service" not in given and not held:
+        yield Finding("missing_field", "'service' is missing", path=path)
+    elif given.get("service") == OWN_SERVICE and not held:
+        yield Finding("bad_service", f"{OWN_SERVICE!r} is the engine's own service", path=path)
+
+
+def _has_two_keys(form: Form, services: Services) -> bool:
+    """Whether concurrency and rate, of the task or of its service, are counted by different keys."""
+    keys: list[Any] = []
+    for name in ("concurrency", "rate"):
+        value = form.fields[name] if name in form.fields else services.default(form.service, name)
+        if isinstance(value, dict) and value.get("key") is not None:
+            keys.append(str(value["key"]))
+    return len(set(keys)) == 2
+
+

@@ -1,0 +1,100 @@
+-- flow: what holds ready tasks back, and where they wait meanwhile. Needs the fragments counts and rules.
+--
+-- A managed service has settings in the hash `flow`; its ready tasks wait in lanes, one per tenant, until `feed` moves
+-- them to the stream. A task names the sets that hold its id in `flow_places`, one a line: the lane (or what else it waits
+-- in) and the slots it has. So whoever ends it, or makes it wait again, knows from the task alone what to clean.
+local PRIORITY, AGE_MS = 2, 60000
+local flows, exits, touched, put = {}, {}, {}, 0
+
+-- Settings of a service; false: its tasks go straight to its stream. Reads.
+local function flow_of(prefix, service)
+  local flow = flows[service]
+  if flow == nil then
+    local v = redis.call('HMGET', prefix .. 'flow', '*', service .. ':paused', service)
+    flow = (v[1] or v[2] or v[3]) and cjson.decode(v[3] or '{}') or false
+    if flow then flow.paused, flow.managed = v[1] or v[2], v[3] end
+    flows[service] = flow
+  end
+  return flow
+end
+
+-- A tenant or a key, as it stands in names of sets.
+local function named(text) return (string.gsub(text, '%c', ' ')) end
+
+-- Where a new lane begins in the order of its tenants: it owes nothing and is owed nothing.
+local function first_of(prefix, service)
+  return tonumber(redis.call('ZRANGE', prefix .. 'lanes:' .. service, 0, 0, 'WITHSCORES')[2] or '0')
+end
+
+-- Where a ready task has to wait, for `put_aside`; false: nowhere. Reads.
+local function aside_of(prefix, task)
+  local found, given = counts_of(prefix, task.scenario_id), rules_of(task).flow
+  local aside = {prefix = prefix, priority = given and given.priority or PRIORITY}
+  if found and found.paused and not found.cancel then
+    aside.name = 'held:' .. task.scenario_id
+  elseif flow_of(prefix, task.service) or given then
+    aside.service, aside.tenant = task.service, named(given and given.tenant or '-')
+    aside.name, aside.first = 'lane:' .. aside.service .. ':' .. aside.tenant, first_of(prefix, aside.service)
+    aside.manage = not flow_of(prefix, task.service)
+  else
+    return false
+  end
+  redis.call('ZCARD', prefix .. aside.name)
+  redis.call('ZCARD', prefix .. 'timers')
+  return aside
+end
+
+-- Have the engine look at a service (`feed:`), or at what waits for a key (`unpark:`), at once.
+local function touch(prefix, timer, at_ms)
+  if touched[timer] then return end
+  touched[timer] = true
+  touched[#touched + 1] = timer
+  redis.call('ZADD', prefix .. 'timers', 'LT', at_ms, timer)
+end
+
+-- Let a task wait where `aside_of` said. Lower scores go first: a priority is worth a minute, so nothing waits for ever. One
+-- that had waited before (`flow_score`) gets its old place. It has no token meanwhile, so no report about it counts.
+local function put_aside(task, at_ms)
+  local aside = task.aside
+  local prefix = aside.prefix
+  put = put + 1
+  local score = task.flow_score and tonumber(task.flow_score) or at_ms + aside.priority * AGE_MS + put % 1000 / 1000
+  redis.call('ZADD', prefix .. aside.name, score, task.id)
+  redis.call('HSET', prefix .. 'task:' .. task.id, 'token', '', 'entry', '', 'flow_places', aside.name,
+    'flow_score', string.format('%.17g', score))
+  if not aside.service then return end
+  if aside.manage then redis.call('HSETNX', prefix .. 'flow', aside.service, '{}') end
+  redis.call('ZADD', prefix .. 'lanes:' .. aside.service, 'NX', aside.first, aside.tenant)
+  touch(prefix, 'feed:' .. aside.service, at_ms)
+end
+
+-- Note that a task, with its `flow_places` read, leaves all of them. Reads; `write_exits` writes.
+local function plan_exit(prefix, task)
+  local places = task.flow_places
+  if not places or places == '' then return end
+  local exit = {prefix = prefix, id = task.id}
+  for name in string.gmatch(places, '[^\n]+') do
+    local kind, service, key = string.match(name, '^(%a+):([^:]+):?(.*)$')
+    redis.call(kind == 'slots' and 'SCARD' or 'ZCARD', prefix .. name)
+    exit[#exit + 1] = {name = name, kind = kind, service = service, key = key}
+  end
+  redis.call('ZCARD', prefix .. 'timers')
+  task.flow_places = nil
+  exits[#exits + 1] = exit
+end
+
+local function write_exits(at_ms)
+  for _, exit in ipairs(exits) do
+    local prefix = exit.prefix
+    for _, place in ipairs(exit) do
+      redis.call(place.kind == 'slots' and 'SREM' or 'ZREM', prefix .. place.name, exit.id)
+      if place.kind == 'slots' and place.key ~= '' then
+        touch(prefix, 'unpark:' .. place.service .. ' ' .. place.key, at_ms)
+      elseif place.kind == 'slots' or place.kind == 'lane' then
+        touch(prefix, 'feed:' .. place.service, at_ms)
+      end
+    end
+    redis.call('HDEL', prefix .. 'task:' .. exit.id, 'flow_places', 'flow_score')
+  end
+  exits = {}
+end
