@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workers_sdk.protocol.keys import SLOTS
@@ -98,6 +98,26 @@ class Settings(BaseSettings):
     )
     body_timeout_s: float = Field(
         default=10.0, ge=0.05, le=300, description="Seconds within which a request body must have arrived."
+    )
+
+    webhooks_allow_http: bool = Field(
+        default=False, description="Take endpoints of webhooks at http:// too, where anybody on the way can read."
+    )
+    webhooks_allow_private: bool = Field(
+        default=False,
+        description="Send webhooks to addresses that are not public: only where all who may register one are trusted.",
+    )
+    webhooks_timeout_s: float = Field(
+        default=15.0, ge=0.1, le=60, description="Seconds within which an endpoint must have answered."
+    )
+    webhooks_retention_s: int = Field(
+        default=259_200, ge=60, le=31_536_000, description="Seconds that a delivery is kept that is done."
+    )
+
+    gate_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Signs links to gates, the same for all replicas; unset: one is made and kept in Redis.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -78,7 +78,7 @@ class Egress:
             raise NotAllowed(f"The URL must begin with {' or '.join(f'{one}://' for one in self._schemes)}.")
         if not url.host:
             raise NotAllowed("The URL names no host.")
-        if url.userinfo or "@" in url.netloc.decode():
+        if url.userinfo:
             raise NotAllowed("The URL must not hold a name or a password.")
         if url.fragment:
             raise NotAllowed("The URL must not have a fragment (#): it would never be sent.")

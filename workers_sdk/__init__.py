@@ -16,9 +16,10 @@
 
 from .artifacts import Artifact, Artifacts
 from .cancel import CancelToken
-from .context import Context, Result
+from .context import Context
 from .errors import Cancelled, Fail
 from .outcome import Done
+from .reference import Result
 from .worker import Worker
 
 __all__ = [

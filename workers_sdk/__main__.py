@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 from collections.abc import Sequence
 
 from . import logs
@@ -23,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--log-level", default=None, choices=("debug", "info", "warning", "error"))
     parsed = parser.parse_args(arguments)
-    logs.configure(parsed.log_level)
+    if parsed.log_level:
+        os.environ["SCENARIST_LOG_LEVEL"] = parsed.log_level  # for the processes of handlers
+    logs.configure()
     try:
         workers = [worker for target in parsed.workers for worker in load(target)]
     except (ImportError, LookupError, TypeError) as error:

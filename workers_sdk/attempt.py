@@ -20,7 +20,7 @@ async def attempt(handler: Handler, ctx: Context, pools: Pools) -> Outcome:
         return failed_as("invalid_params", _in_words(error))
     except TypeError as error:
         return failed_as("invalid_params", str(error))
-    return await pools.call(handler, arguments)
+    return await pools.call(handler, arguments, ctx)
 
 
 def _in_words(error: ValidationError) -> str:

@@ -31,7 +31,9 @@ def main(pipe: Connection) -> None:
     What comes: `(CALL, pickled function, arguments and context)`, `(ASK, cause)`: the handler is to stop. What goes:
     `(percent or None, message)` of progress, and an `Outcome` per call.
     """
-    os.setpgid(0, 0)  # so that what handlers start can be killed with them, and Ctrl-C is the parent's business
+    os.setpgid(
+        0, 0
+    )  # so that what handlers start can be killed with them, and Ctrl-C is the parent's business
     signal.signal(signal.SIGINT, _pass)
     signal.signal(signal.SIGTERM, _pass)
     line = _Line(pipe)

@@ -33,6 +33,11 @@ class Handler:
         """Whether it can ask for what the task refers to."""
         return None in self.parameters.values()
 
+    @property
+    def bare(self) -> bool:
+        """Whether it runs without a context, and so a little cheaper; one in a process needs it to be stopped."""
+        return not self.parameters and self.run != "process"
+
     def arguments(self, ctx: Context) -> dict[str, Any]:
         """Arguments for one call. Raises pydantic.ValidationError, TypeError: the task's params do not fit."""
         return {

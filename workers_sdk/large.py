@@ -34,7 +34,9 @@ def stored(outcome: Outcome, artifacts: Artifacts) -> Outcome:
             retry=True,
         )
     mark = {"artifact": asdict(artifact), "inline": False}
-    return succeeded(Done(outcome.fields.get("result_ref") or artifact.uri, mark), outcome.fields.get("spawn", ""))
+    return succeeded(
+        Done(outcome.fields.get("result_ref") or artifact.uri, mark), outcome.fields.get("spawn", "")
+    )
 
 
 def load(reference: Reference, artifact: Artifact, artifacts: Artifacts) -> Any:

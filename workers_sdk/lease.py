@@ -31,7 +31,11 @@ class LeaseKeeper:
     """
 
     def __init__(
-        self, shift: Shift, connect: Callable[[], Link], scripts: Scripts, lost: Callable[[Delivery, str], object]
+        self,
+        shift: Shift,
+        connect: Callable[[], Link],
+        scripts: Scripts,
+        lost: Callable[[Delivery, str], object],
     ) -> None:
         self._shift = shift
         self._connect = connect

@@ -21,6 +21,7 @@ class Options:
     redis_url: str | None
     name: str
     drain_s: float
+    kill_after_s: float
     artifacts: str | None
     seams: Seams
 
@@ -35,8 +36,8 @@ class Options:
             raise ValueError("a service is named twice")
         if not 0 < len(self.name) <= MAX_NAME:
             raise ValueError(f"the name of a worker has 1 to {MAX_NAME} characters")
-        if self.concurrency < 1 or self.drain_s < 0:
-            raise ValueError("concurrency must be at least 1, drain_s at least 0")
+        if self.concurrency < 1 or self.drain_s < 0 or self.kill_after_s < 0:
+            raise ValueError("concurrency must be at least 1, drain_s and kill_after_s at least 0")
 
     def connect(self, *, block_ms: int = 0, connections: int = 8) -> Link:
         """Make a link to the Redis of this worker; without a URL, to `REDIS_URL` of the environment."""

@@ -34,17 +34,20 @@ class Pools:
         """Calls in threads that have not ended, also those nobody waits for any more."""
         return len(self._calls)
 
-    async def call(self, handler: Handler, arguments: dict[str, Any], ctx: Context) -> Outcome:
+    async def call(self, handler: Handler, arguments: dict[str, Any], ctx: Context | None) -> Outcome:
         """Run a handler to its end; whatever it raises is an outcome.
 
         Cancelling stops a coroutine and kills a process. A function in a thread goes on, and only the waiting ends.
+
+        Args:
+            ctx: None for a handler that is `bare`.
 
         Raises:
             ProcessDied: the process of a `run="process"` handler died.
         """
         if handler.run == "loop":
             return await perform_async(handler.function, arguments, ctx)
-        if handler.run == "thread":
+        if handler.run == "thread" or ctx is None:
             return await asyncio.wrap_future(self._submit(handler, arguments, ctx))
         return await self._process_pool().call(handler.function, arguments, ctx)
 
@@ -55,7 +58,7 @@ class Pools:
         if self._processes:
             await self._processes.close()
 
-    def _submit(self, handler: Handler, arguments: dict[str, Any], ctx: Context) -> Future[Outcome]:
+    def _submit(self, handler: Handler, arguments: dict[str, Any], ctx: Context | None) -> Future[Outcome]:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="handler")
         future = self._threads.submit(perform, handler.function, arguments, ctx)

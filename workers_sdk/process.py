@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import structlog
 
@@ -25,8 +25,7 @@ class Serving(Protocol):
 def run_workers(workers: Sequence[Serving]) -> None:
     """Run workers until SIGTERM or SIGINT, then drain; the second signal hurries, the third ends the process at once.
 
-    Raises:
-        ExceptionGroup: a bug; the process ends with it.
+    A bug, and handlers that cannot be stopped, end the process at once too, with exit code 1.
     """
     if not structlog.is_configured():
         logs.configure()
@@ -38,10 +37,15 @@ async def _serve_all(workers: Sequence[Serving]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _heard, number, stop, hurry)
-    async with asyncio.TaskGroup() as group:
-        serving = [group.create_task(worker.serve(stop, hurry)) for worker in workers]
+    log = structlog.get_logger("workers_sdk")
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving = [group.create_task(worker.serve(stop, hurry)) for worker in workers]
+    except Exception:
+        log.exception("worker_bug")
+        _leave_them()
     if left := sum(task.result() for task in serving):
-        structlog.get_logger("workers_sdk").error("handlers_do_not_stop", handlers=left)
+        log.error("handlers_do_not_stop", handlers=left)
         _leave_them()
 
 
@@ -51,9 +55,9 @@ def _heard(number: int, stop: asyncio.Event, hurry: asyncio.Event) -> None:
     (hurry if stop.is_set() else stop).set()
 
 
-def _leave_them() -> None:
-    """The loop would wait for their coroutines and the interpreter for their threads; their tasks are with other workers
-    already."""
+def _leave_them() -> NoReturn:
+    """The loop would wait for coroutines of handlers, and the interpreter for their threads; their tasks go to other workers,
+    if they have not already."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -51,6 +51,8 @@ class Processes:
         future = self._threads.submit(self._serve, call)
         try:
             return await self._follow(call, future)
+        except OSError as error:  # it cannot be started
+            return failed(error)
         except ProcessDied:
             if ctx.cancelled.is_set():
                 return failed(Cancelled(ctx.cancelled.cause))
@@ -76,7 +78,9 @@ class Processes:
             await asyncio.to_thread(call.ask, cancelled.cause)
             await first_of(asyncio.wait([ended]), self._clock.sleep(self._kill_after_s))
         if not ended.done():
-            self._log.warning("handler_killed", task_id=call.ctx.task_id, task=call.ctx.name, cause=cancelled.cause)
+            self._log.warning(
+                "handler_killed", task_id=call.ctx.task_id, task=call.ctx.name, cause=cancelled.cause
+            )
             call.kill()
         return await ended
 

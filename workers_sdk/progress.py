@@ -5,7 +5,7 @@ import threading
 from typing import Final
 
 from .claims import Claims
-from .context import ProgressSink
+from .context import Sink
 from .held import Delivery
 from .protocol.link import Refused, Unavailable
 from .seams import Patience, first_of
@@ -26,7 +26,7 @@ class Progress:
         self._lock = threading.Lock()
         self._newest: dict[Delivery, tuple[float | None, str]] = {}
 
-    def sink(self, delivery: Delivery) -> ProgressSink:
+    def sink(self, delivery: Delivery) -> Sink:
         """What the context of a delivery calls, from any thread."""
 
         def note(percent: float | None, message: str) -> None:

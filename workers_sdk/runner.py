@@ -6,17 +6,22 @@ import functools
 import structlog
 
 from .attempt import attempt
+from .attempt_log import AttemptLog
 from .claims import Claims
-from .context import Context, Reference
+from .context import Context, artifacts_of
 from .finisher import Finisher
-from .handlers import Handler, Handlers
+from .handlers import Handler, Handlers, Run
 from .held import Delivery
+from .large import artifact_of, preloaded, stored
+from .options import Options
 from .outcome import Outcome, failed_as
-from .pools import Pools, ProcessDied
+from .pools import Pools
 from .progress import Progress
 from .protocol.link import Refused
 from .protocol.messages import Malformed
+from .reference import Reference
 from .seams import Patience
+from .seat import ProcessDied
 from .shift import Shift
 
 
@@ -34,47 +39,61 @@ class Runner:
         handlers: Handlers,
         finisher: Finisher,
         progress: Progress,
-        artifacts: str | None,
+        options: Options,
     ) -> None:
         self._shift = shift
         self._handlers = handlers
         self._finisher = finisher
         self._progress = progress
-        self._artifacts = artifacts
+        self._artifacts = options.artifacts
         self._loop = asyncio.get_running_loop()
         self._patience = Patience(shift.seams, "runner")
         self.bug: asyncio.Future[None] = self._loop.create_future()
         self.claims = Claims(shift, self.lose)
-        self.pools = Pools(shift.seats.free)
+        self.pools = Pools(options.concurrency, options.kill_after_s, shift.seams.clock)
         self._tasks: dict[Delivery, asyncio.Task[Outcome | None]] = {}
         self._log = structlog.get_logger("workers_sdk")
+        self._told = AttemptLog(shift.seams.clock)
 
     @property
     def busy(self) -> int:
-        """After `cancel_all`: handlers that could not be stopped and still run."""
+        """After `stop_all`: handlers that could not be stopped and still run."""
         return len(self._tasks) + self.pools.busy
 
     def start(self, delivery: Delivery) -> None:
         """Begin. The seat of the delivery is given back when its handler has really ended."""
+        delivery.began = self._shift.seams.clock.monotonic()
         task = self._tasks[delivery] = self._loop.create_task(self._attempt(delivery))
         task.add_done_callback(functools.partial(self._ended, delivery))
         self.claims.add(delivery)
 
-    def lose(self, delivery: Delivery) -> None:
-        """It is not ours: end a handler on the loop; one in a thread reads its token, and keeps its seat till then."""
-        delivery.cancelled.set()
+    def lose(self, delivery: Delivery, cause: str) -> None:
+        """It is not wanted, or not ours: end a handler on the loop; one in a thread reads its token, one in a process is
+        killed if it does not. Both keep their seats till then."""
+        delivery.cancelled.set(cause)
         self._shift.held.remove(delivery)
         if task := self._tasks.get(delivery):
-            self._log.warning("lease_lost", task_id=delivery.entry.task_id, attempt=delivery.entry.attempt)
-            handler = self._handlers.get(delivery.entry.name)
-            if handler and handler.run == "loop":
+            entry, why = delivery.entry, delivery.cancelled.cause
+            say = self._log.info if why == "cancelled" else self._log.warning
+            say("attempt_stopped", task_id=entry.task_id, task=entry.name, attempt=entry.attempt, cause=why)
+            if self._place_of(delivery) == "loop" and not task.cancelling():
                 task.cancel()
 
-    def cancel_all(self) -> None:
-        """Wait for nothing any more."""
+    def stop_all(self) -> None:
+        """Tell all to stop; wait for threads no longer."""
         for delivery, task in self._tasks.items():
-            delivery.cancelled.set()
+            delivery.cancelled.set("stopping")
+            if self._place_of(delivery) != "process":
+                task.cancel()
+
+    def end_all(self) -> None:
+        """Kill what is left in processes, and interrupt once more what is on the loop."""
+        for task in self._tasks.values():
             task.cancel()
+
+    def _place_of(self, delivery: Delivery) -> Run:
+        handler = self._handlers.get(delivery.entry.name)
+        return handler.run if handler else "loop"
 
     def _ended(self, delivery: Delivery, task: asyncio.Task[Outcome | None]) -> None:
         """In a callback: a task that is cancelled before its first step runs none of its own code."""
@@ -84,11 +103,12 @@ class Runner:
         self._shift.seats.give()
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or delivery.cancelled.is_set():
-            return  # nobody wants to know any more
-        if error:
+            self._told.ended(delivery, None)  # nobody else wants to know any more
+        elif error:
             if not self.bug.done():
                 self.bug.set_exception(error)
         elif outcome := task.result():
+            self._told.ended(delivery, outcome)
             self._finisher.add(delivery, outcome)
         else:
             self._shift.held.abandon(delivery)
@@ -99,17 +119,28 @@ class Runner:
         if handler is None:
             return self._handlers.unknown(delivery.entry.name)
         try:
-            if not handler.parameters:
-                return await self.pools.call(handler, {})
-            references = await self._references(delivery, handler)
-            if references is None:
-                return None
-            return await attempt(handler, self._context(delivery, references), self.pools)
+            outcome = await self._perform(delivery, handler)
+            if outcome and outcome.large:
+                place = artifacts_of(delivery.entry, self._artifacts)
+                outcome = await asyncio.to_thread(stored, outcome, place)
+            return outcome
         except Malformed as error:
             return failed_as("malformed_entry", str(error))
         except ProcessDied as error:
             self._log.error("process_died", task_id=delivery.entry.task_id, error=str(error))
             return None
+
+    async def _perform(self, delivery: Delivery, handler: Handler) -> Outcome | None:
+        if handler.bare:
+            return await self.pools.call(handler, {}, None)
+        references = await self._references(delivery, handler)
+        if references is None:
+            return None
+        if handler.run == "loop" and any(map(artifact_of, references.values())):
+            references = await asyncio.to_thread(
+                preloaded, references, artifacts_of(delivery.entry, self._artifacts)
+            )
+        return await attempt(handler, self._context(delivery, references), self.pools)
 
     def _context(self, delivery: Delivery, references: dict[str, Reference]) -> Context:
         return Context(

@@ -57,5 +57,7 @@ class Seat:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
     def _kill_group(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has none yet, or all of it has ended
+        with contextlib.suppress(
+            ProcessLookupError, PermissionError
+        ):  # it has none yet, or all of it has ended
             os.killpg(self._process.ident or 0, signal.SIGKILL)

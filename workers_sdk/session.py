@@ -71,19 +71,21 @@ class Session:
         """Work until `stop`, then drain.
 
         Returns:
-            How many handlers in threads and processes could not be stopped and still run.
+            How many handlers could not be stopped and still run.
 
         Raises:
             ExceptionGroup: a bug ended a loop.
         """
         links = [self._options.connect(block_ms=BLOCK_MS, connections=1) for _ in self._shift.partitions]
         ears = [self._options.connect(block_ms=BLOCK_MS, connections=1) for _ in self._shift.partitions]
-        runner = Runner(self._shift, self._handlers, self._finisher, self._progress, self._options.artifacts)
+        runner = Runner(self._shift, self._handlers, self._finisher, self._progress, self._options)
         try:
             async with asyncio.TaskGroup() as group:
                 await self._work(group, runner, links, ears)
         finally:
-            runner.pools.close()
+            runner.stop_all()  # after a bug as well
+            runner.end_all()
+            await runner.pools.close()
             for link in (*links, *ears):
                 await link.close()
         self._log.info("worker_stopped", still_running=runner.busy)
@@ -133,7 +135,7 @@ class Session:
             self._shift,
             lambda: self._options.connect(connections=2),
             self._scripts,
-            lambda delivery: loop.call_soon_threadsafe(runner.lose, delivery),
+            lambda delivery, cause: loop.call_soon_threadsafe(runner.lose, delivery, cause),
         )
         if self._options.seams.lease_thread:
             await on_own_thread(keeper.run, done)
@@ -141,11 +143,12 @@ class Session:
             await keeper.run(done)
 
     async def _drain(self, runner: Runner) -> None:
-        """Let handlers finish; those that take too long are cancelled."""
+        """Let handlers finish; those that take too long are told to stop, and have a moment to clean up."""
         clock, seats = self._shift.seams.clock, self._shift.seats
         await first_of(seats.all_free(), clock.sleep(self._options.drain_s), self._hurry.wait())
-        runner.cancel_all()
-        await first_of(seats.all_free(), clock.sleep(CLEANUP_S))
+        runner.stop_all()
+        await first_of(seats.all_free(), clock.sleep(max(CLEANUP_S, self._options.kill_after_s)))
+        runner.end_all()
 
     async def _report_the_rest(self, finisher: Loop) -> None:
         """What is done is reported; without Redis for no longer than a lease, since others do it again after that."""

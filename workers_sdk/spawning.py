@@ -45,7 +45,13 @@ class Spawning:
             resolved = {field: self._resolve(field, value, waits) for field, value in fields.items()}
             template_texts(resolved)
             key = f"{name}_{self._numbers[name] + 1}"
-            item = {"key": key, "service": service, "name": name, "needs": list(dict.fromkeys(waits)), "fields": resolved}
+            item = {
+                "key": key,
+                "service": service,
+                "name": name,
+                "needs": list(dict.fromkeys(waits)),
+                "fields": resolved,
+            }
             self._append(orjson.dumps(item))
             self._numbers[name] += 1
             self._ids[key] = spawned_id(self._task_id, key)
@@ -53,7 +59,9 @@ class Spawning:
 
     def _known(self, key: str) -> str:
         if key not in self._ids:
-            raise ValueError(f"needs: spawn() has returned no key {key!r}; so far: {', '.join(self._ids) or 'none'}")
+            raise ValueError(
+                f"needs: spawn() has returned no key {key!r}; so far: {', '.join(self._ids) or 'none'}"
+            )
         return key
 
     def _resolve(self, field: str, value: Any, waits: list[str]) -> Any:
@@ -61,7 +69,11 @@ class Spawning:
         if not field.endswith(("_id", "_ids")):
             return _plain(value)
         value = list(value) if isinstance(value, tuple) else value
-        keys = [key for key in (value if isinstance(value, list) else [value]) if isinstance(key, str) and key in self._ids]
+        keys = [
+            key
+            for key in (value if isinstance(value, list) else [value])
+            if isinstance(key, str) and key in self._ids
+        ]
         waits += keys
         if isinstance(value, list):
             return [self._ids.get(key, key) if isinstance(key, str) else key for key in value]
@@ -69,7 +81,9 @@ class Spawning:
 
     def _append(self, item: bytes) -> None:
         if len(self._items) >= MAX_SPAWNED:
-            raise Fail(f"more than {MAX_SPAWNED} tasks cannot be spawned", code="spawn_too_large", retry=False)
+            raise Fail(
+                f"more than {MAX_SPAWNED} tasks cannot be spawned", code="spawn_too_large", retry=False
+            )
         if self._size + len(item) + 1 > MAX_SPAWN_BYTES:
             raise Fail(
                 f"the spawned tasks have more than {MAX_SPAWN_BYTES} bytes of JSON: pass large values as artifacts",

@@ -65,9 +65,9 @@ class Wire:
         replies = await self.link.execute_many([("HMGET", at.task(task_id), *names) for task_id in task_ids])
         home = scenario_id.encode()
         return {
-            task_id: Reference(task_id, *(value or b"" for value in found[1:]))
-            for task_id, found in zip(task_ids, replies, strict=True)
-            if found[0] == home
+            task_id: Reference(task_id, name or b"", status or b"", ref or b"", value or b"")
+            for task_id, (scenario, name, status, ref, value) in zip(task_ids, replies, strict=True)
+            if scenario == home
         }
 
     async def renew(self, at: Partition, deliveries: Sequence[Delivery]) -> list[bool]:

@@ -27,6 +27,8 @@ class Worker:
         name: begins the name that shows in a task's `worker`; None: host and process id.
         drain_s: how long a stop waits for running handlers, seconds; then they are cancelled and their tasks handed
             to other workers.
+        kill_after_s: how long a handler with `run="process"` that was told to stop may go on, seconds; then it is killed,
+            with the programs that it started.
         artifacts: root of the artifact store; None: `SCENARIST_ARTIFACTS`, or `./.scenarist/artifacts`.
         seams: for tests and simulations.
 
@@ -41,11 +43,14 @@ class Worker:
         redis_url: str | None = None,
         name: str | None = None,
         drain_s: float = 30.0,
+        kill_after_s: float = 5.0,
         artifacts: str | None = None,
         seams: Seams | None = None,
     ) -> None:
         name = name or f"{socket.gethostname()}-{os.getpid()}"
-        self.options = Options(services, concurrency, redis_url, name, drain_s, artifacts, seams or Seams())
+        self.options = Options(
+            services, concurrency, redis_url, name, drain_s, kill_after_s, artifacts, seams or Seams()
+        )
         self.handlers = Handlers()
 
     def task(self, name: str, *, run: Run | None = None) -> Callable[[F], F]:
@@ -55,8 +60,8 @@ class Worker:
         (for computing; it must be importable by its name). Parameters: one annotated with `Context` gets the context,
         one annotated with a pydantic model gets the task's `params`, validated.
 
-        What it returns is the result: None, anything JSON can say in 64 KiB, a pydantic model, an `Artifact`, or a
-        `Done`. What it raises fails the task.
+        What it returns is the result: None, anything JSON can say (more than 64 KiB of it goes into the artifact store by
+        itself), a pydantic model, an `Artifact`, or a `Done`. What it raises fails the task.
 
         Raises:
             TypeError: a parameter is neither, or `run` does not fit. ValueError: the name is taken.
@@ -76,7 +81,7 @@ class Worker:
         """Work until `stop` is set, then drain; `hurry` ends the waiting for handlers.
 
         Returns:
-            How many handlers in threads and processes could not be stopped and still run.
+            How many handlers could not be stopped and still run.
 
         Raises:
             ExceptionGroup: a bug of the SDK. The process should end: other workers carry on.

@@ -13,10 +13,24 @@ from orchestrator.store.store import Store
 from orchestrator.templates import Registry
 from workers_sdk.protocol.link import Link, RedisLink
 
-from . import artifacts, cancel, documented, handlers, health, scenarios, tasks, templates
+from . import (
+    artifacts,
+    cancel,
+    deliveries,
+    documented,
+    gate_page,
+    gates,
+    handlers,
+    health,
+    scenarios,
+    schedules,
+    tasks,
+    templates,
+    webhooks,
+)
 from .edge import Edge
 from .health import service_version
-from .policy import policy_of
+from .policy import egress_of, policy_of
 from .renderers import Renderers
 from .services import Services
 
@@ -55,7 +69,8 @@ def create_app(
     )
     app.add_middleware(Edge)
     handlers.install(app)
-    for module in (scenarios, tasks, cancel, templates, artifacts, health):
+    routers = (scenarios, schedules, tasks, cancel, gates, gate_page, webhooks, deliveries, templates, artifacts, health)
+    for module in routers:
         app.include_router(module.router)
     documented.install(app)
     return app
@@ -98,6 +113,7 @@ def _lifespan(
                 registry=template_registry(settings),
                 artifacts=artifact_store or Artifacts(settings.artifacts),
                 renderers=renderers,
+                egress=egress_of(settings),
             )
             if warm:
                 await renderers.warm()

@@ -27,14 +27,10 @@ class JsonRequest(Request):
             Problem: 415, 413 (counted while it arrives) or 408.
         """
         if not hasattr(self, "_body"):
-            settings: Settings = self.app.state.services.settings
-            self._check_headers(settings.max_body_bytes)
-            try:
-                async with asyncio.timeout(settings.body_timeout_s):
-                    self._body = await self._read(settings.max_body_bytes)
-            except TimeoutError as error:
-                detail = f"The body did not arrive within {settings.body_timeout_s:g} s."
-                raise Problem("body_timeout", detail) from error
+            if not _is_json(self.headers.get("content-type", "")):
+                detail = "Send the body as application/json, encoded in UTF-8."
+                raise Problem("unsupported_media_type", detail)
+            self._body = await read_body(self, self.app.state.services.settings)
         return self._body
 
     async def json(self) -> Any:
@@ -48,27 +44,42 @@ class JsonRequest(Request):
             )
             raise Problem("invalid_json", str(error), errors=[where]) from error
 
-    def _check_headers(self, limit: int) -> None:
-        if self.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Problem("unsupported_media_type", "Send the body without Content-Encoding.")
-        if not _is_json(self.headers.get("content-type", "")):
-            detail = "Send the body as application/json, encoded in UTF-8."
-            raise Problem("unsupported_media_type", detail)
-        declared = self.headers.get("content-length", "0")
-        if not (declared.isascii() and declared.isdigit()):
-            raise Problem("invalid_request", "Content-Length is not a number.")
-        if len(declared) > 18 or int(declared) > limit:
-            raise _too_large(limit)
 
-    async def _read(self, limit: int) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in self.stream():
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            chunks.append(chunk)
-        return b"".join(chunks)
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """The whole body of a request, of any media type, within the limits of the settings.
+
+    Raises:
+        Problem: 415 (compressed), 413 (counted while it arrives), 408 or 400.
+    """
+    limit = settings.max_body_bytes
+    _check_headers(request, limit)
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            return await _read(request, limit)
+    except TimeoutError as error:
+        detail = f"The body did not arrive within {settings.body_timeout_s:g} s."
+        raise Problem("body_timeout", detail) from error
+
+
+def _check_headers(request: Request, limit: int) -> None:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem("unsupported_media_type", "Send the body without Content-Encoding.")
+    declared = request.headers.get("content-length", "0")
+    if not (declared.isascii() and declared.isdigit()):
+        raise Problem("invalid_request", "Content-Length is not a number.")
+    if len(declared) > 18 or int(declared) > limit:
+        raise _too_large(limit)
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _too_large(limit: int) -> Problem:

@@ -10,8 +10,11 @@ from .problems import KINDS, MEDIA_TYPE, ProblemOut
 TAGS = [
     {"name": "scenarios", "description": "Generate scenarios and watch them."},
     {"name": "tasks", "description": "Look at tasks and report about them."},
+    {"name": "gates", "description": "What waits for people, and their decisions."},
+    {"name": "schedules", "description": "Scenarios that start at their time."},
     {"name": "templates", "description": "What can be generated, and how it would look."},
     {"name": "artifacts", "description": "What the workers made."},
+    {"name": "webhooks", "description": "Have others told when a scenario ends."},
     {"name": "service", "description": "About the service itself."},
 ]
 

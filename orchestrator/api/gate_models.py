@@ -22,9 +22,21 @@ Groups = Annotated[
     list[Group], Field(default_factory=list, max_length=10, description="Groups that this person is in.")
 ]
 
-_DECISION: Final = {"decision": "approve", "by": "alice", "value": "Cats!", "comment": "shorter"}
+_DECISION: Final[dict[str, Json]] = {
+    "decision": "approve",
+    "by": "alice",
+    "value": "Cats!",
+    "comment": "shorter",
+}
+_WHO: Final[dict[str, Json]] = {"by": "alice", "expires_in": 86_400}
 _LINK: Final = f"/gates/{TASK_ID}/decide?token=eyJnIjoi.c2ln"
-_VOTE: Final = {"by": "alice", "decision": "approve", "comment": "shorter", "edited": True, "at": TIME}
+_VOTE: Final[dict[str, Json]] = {
+    "by": "alice",
+    "decision": "approve",
+    "comment": "shorter",
+    "edited": True,
+    "at": TIME,
+}
 _GATE: Final[dict[str, Json]] = {
     "task_id": TASK_ID,
     "scenario_id": SCENARIO_ID,
@@ -70,7 +82,7 @@ class DecisionIn(Request):
 class LinkIn(Request):
     """Whom a link is for."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"by": "alice", "expires_in": 86_400}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_WHO]})
 
     by: Person = Field(description="Who decides with it; the link says so, and nobody can change that.")
     groups: Groups
@@ -110,7 +122,9 @@ class GateItem(BaseModel):
     state: Literal["open", "approved", "rejected", "expired", "closed"] = Field(
         description="`expired`: nobody decided in time and there was no default; `closed`: its task ended otherwise."
     )
-    who: list[str] = Field(description="Who may decide: persons, and groups as `group:<name>`. Empty: anybody.")
+    who: list[str] = Field(
+        description="Who may decide: persons, and groups as `group:<name>`. Empty: anybody."
+    )
     quorum: int = Field(description="Approvals needed.")
     approvals: int = Field(description="Approvals that count.")
     opened_at: str = Field(description="ISO 8601, UTC.")
@@ -125,7 +139,13 @@ class GateOut(GateItem):
         json_schema_extra={
             "examples": [
                 _GATE
-                | {"message": "", "form": {"type": "string"}, "draft": "Cats.", "value": "Cats!", "revision": 1}
+                | {
+                    "message": "",
+                    "form": {"type": "string"},
+                    "draft": "Cats.",
+                    "value": "Cats!",
+                    "revision": 1,
+                }
                 | {"self_approval": False, "submitter": "bob", "on_reject": "fail", "default": None}
                 | {"votes": [_VOTE], "outcome": None, "audit": [{"what": "opened", "at": TIME}]}
             ]

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException as FrameworkError
 from orchestrator.store.arguments import ScenarioTooLarge
 from orchestrator.store.listing import BadCursor
 from orchestrator.store.outcomes import IdempotencyConflict
+from orchestrator.store.schedules import ScheduleEnded
+from orchestrator.store.when import BadWhen
 from orchestrator.templates import TemplateError, TemplateProblem, UnknownTemplate
 from workers_sdk.protocol.link import Unavailable
 from workers_sdk.protocol.messages import Malformed
@@ -103,6 +105,15 @@ def _malformed(error: Malformed) -> Problem:
     return Problem("invalid_field", f"The report is not acceptable: {error}.")
 
 
+def _bad_when(error: BadWhen) -> Problem:
+    where = FieldError(pointer=f"/{error.field}" if error.field else "", detail=f"{error}.".capitalize())
+    return Problem("invalid_schedule", where.detail, errors=[where])
+
+
+def _schedule_ended(_error: ScheduleEnded) -> Problem:
+    return Problem("schedule_ended", "The schedule has no further fire.")
+
+
 def _unavailable(_error: Unavailable) -> Problem:
     detail = "Redis gave no answer; the request may or may not have been carried out."
     return Problem("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
@@ -117,5 +128,7 @@ _TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     IdempotencyConflict: _conflict,
     ScenarioTooLarge: _scenario_too_large,
     Malformed: _malformed,
+    BadWhen: _bad_when,
+    ScheduleEnded: _schedule_ended,
     Unavailable: _unavailable,
 }

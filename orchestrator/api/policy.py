@@ -1,6 +1,7 @@
 """Times and limits of the engine, as the settings have them."""
 
 from orchestrator.config import Settings
+from orchestrator.egress import Egress
 from orchestrator.store.store import Policy
 
 
@@ -11,4 +12,11 @@ def policy_of(settings: Settings) -> Policy:
         http_lease_ms=settings.http_lease_ms,
         max_lost=settings.max_attempts,
         retention_ms=settings.retention_s * 1000,
+    )
+
+
+def egress_of(settings: Settings) -> Egress:
+    """Where webhooks may go."""
+    return Egress(
+        allow_http=settings.webhooks_allow_http, allow_private=settings.webhooks_allow_private
     )

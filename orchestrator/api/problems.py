@@ -66,6 +66,19 @@ KINDS: Final[Mapping[str, Kind]] = {
     "scenario_final": Kind(
         409, "Scenario is final", "The scenario has ended; nothing of it can be cancelled."
     ),
+    "bad_link": Kind(403, "Link is not valid", "It was not made here, or not for this gate: ask for another."),
+    "may_not_decide": Kind(
+        403, "May not decide", "`who` of the gate names those who may; the submitter may be left out."
+    ),
+    "gate_closed": Kind(409, "Gate is closed", "It was decided, its deadline came, or its task was cancelled."),
+    "already_voted": Kind(409, "Has voted", "One vote a person; the same vote again is no error."),
+    "gate_changed": Kind(
+        409, "Value has changed", "Somebody put another value in its place: look at it and decide again."
+    ),
+    "link_over": Kind(410, "Link is over", "It was used, or has expired: ask for another."),
+    "invalid_value": Kind(
+        422, "Value does not satisfy the form", "`errors` says where; the form is a part of the gate."
+    ),
     "not_ready": Kind(409, "Task is not ready", "Tasks that it depends on have not succeeded yet."),
     "held_by_worker": Kind(
         409, "Task is held by a worker", "A worker holds the task; only a report with its token is taken."
@@ -73,6 +86,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "stale_token": Kind(
         409, "Token is stale", "The task was handed out again; the newer attempt has another token."
     ),
+    "too_many_webhooks": Kind(
+        409, "Too many webhooks", "Remove an endpoint that is not needed any more."
+    ),
+    "webhook_disabled": Kind(
+        409, "Webhook is disabled", "Enable the endpoint first; `reason` of it says why it was disabled."
+    ),
+    "delivery_held": Kind(409, "Attempt under way", "Look at the delivery again in a moment."),
     "body_too_large": Kind(
         413, "Body too large", "Put large content into the artifact store and send its reference."
     ),
@@ -91,6 +111,13 @@ KINDS: Final[Mapping[str, Kind]] = {
         422,
         "Template cannot be used",
         "`errors` lists what is wrong with the template or its variables, by line.",
+    ),
+    "invalid_schedule": Kind(
+        422, "Times cannot be used", "`errors` names the field: exactly one of cron, every_s, run_at, delay_s; a known time zone."
+    ),
+    "schedule_ended": Kind(409, "Schedule has ended", "It has no further fire; make another one."),
+    "schedule_busy": Kind(
+        409, "Schedule is busy", "The scenario before still runs, or another fire is under way: try again later."
     ),
     "headers_too_large": Kind(431, "Headers too large", "Send fewer and shorter headers."),
     "internal_error": Kind(500, "Internal error", "A mistake of the server; it is in its log."),

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
+from orchestrator.egress import Egress
 from orchestrator.store.store import Store
 from orchestrator.templates import Registry
 from workers_sdk.protocol.link import Link
@@ -24,6 +25,7 @@ class Services:
     registry: Registry
     artifacts: Artifacts
     renderers: Renderers
+    egress: Egress
 
 
 async def _services(request: Request) -> Services:

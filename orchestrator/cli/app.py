@@ -42,6 +42,23 @@ _COMMANDS: Final = {
         "local:schema": "Print the JSON Schema of the template format, for editors.",
     },
 }
+# Commands of two words: first word -> what they are about, and the second words.
+_FAMILIES: Final = {
+    "webhook": (
+        "Have others told when a scenario ends.",
+        {
+            "webhooks:add": "Register an endpoint; shows its secret, once.",
+            "webhooks:list_": "List the endpoints.",
+            "webhooks:change": "Change, disable or enable an endpoint.",
+            "webhooks:rotate": "Give an endpoint a new secret; for a while the old one signs too.",
+            "webhooks:remove": "Remove an endpoint.",
+            "webhooks:test": "Send a test message and say what became of it.",
+            "webhooks:deliveries": "List what was sent to an endpoint.",
+            "webhooks:delivery": "Show one message and its attempts.",
+            "webhooks:redrive": "Send anew one delivery, or all that failed.",
+        },
+    ),
+}
 _EPILOGUE: Final = "Exit codes: 0 fine, 1 the scenario failed, 2 wrong usage, 3 nobody answers, 124 timeout."
 
 
@@ -59,6 +76,13 @@ def build() -> cyclopts.App:
         for place, summary in commands.items():
             name = place.partition(":")[2]
             app.command(f"{__package__}.{place}", name=name, group=group, help=summary)
+    group = cyclopts.Group("More of the API", sort_key=len(_COMMANDS))
+    for family, (about, commands) in _FAMILIES.items():
+        words = cyclopts.App(name=family, help=about, group=group)
+        for place, summary in commands.items():
+            name = place.partition(":")[2].rstrip("_")
+            words.command(f"{__package__}.{place}", name=name, help=summary)
+        app.command(words)
     return app
 
 

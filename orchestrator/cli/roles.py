@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.api.app import create_app, template_registry
-from orchestrator.api.policy import policy_of
+from orchestrator.api.policy import egress_of, policy_of
 from orchestrator.config import Settings
-from orchestrator.engine import BLOCK_MS, Engine, Launcher, Seams
+from orchestrator.engine import BLOCK_MS, Engine, Launcher, Seams, Sending
 from orchestrator.logs import configure
 from orchestrator.packs import Pack
 from orchestrator.store.server import ServerUnfit
@@ -88,11 +88,11 @@ async def _run_engine(settings: Settings, registry: Registry) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     link = RedisLink(settings.redis_url, name="scenarist-engine")
-    # Two blocked reads for every partition, and one to spare.
+    # Three blocked reads for every partition, and one to spare.
     reading = RedisLink(
         settings.redis_url,
         block_ms=BLOCK_MS,
-        connections=2 * settings.partitions + 1,
+        connections=3 * settings.partitions + 1,
         name="scenarist-engine-reading",
     )
     try:
@@ -105,7 +105,12 @@ async def _run_engine(settings: Settings, registry: Registry) -> None:
         )
         limits = Limits(max_tasks=settings.max_tasks)
         launcher = Launcher(store, registry, limits, strict=settings.strict_templates)
-        await Engine(store, Seams(reading), launcher=launcher).run(stop)
+        sending = Sending(
+            egress=egress_of(settings),
+            timeout_s=settings.webhooks_timeout_s,
+            keep_ms=settings.webhooks_retention_s * 1000,
+        )
+        await Engine(store, Seams(reading), launcher=launcher, sending=sending).run(stop)
     finally:
         await reading.close()
         await link.close()

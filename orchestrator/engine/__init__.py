@@ -4,5 +4,6 @@ from .engine import Engine
 from .launcher import Launcher
 from .loop import Seams
 from .reader import BLOCK_MS
+from .sender import Sending
 
-__all__ = ["BLOCK_MS", "Engine", "Launcher", "Seams"]
+__all__ = ["BLOCK_MS", "Engine", "Launcher", "Seams", "Sending"]

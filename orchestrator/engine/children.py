@@ -8,7 +8,8 @@ from orchestrator.store.records import NewTask, RetryPolicy, TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import runtime
 from workers_sdk.protocol.keys import Partition, short_uuid
-from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps, loads
+from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps
+from workers_sdk.protocol.spawn import Spawned, decode_spawn, spawned_id
 
 MAX_INLINE: Final = 1024 * 1024
 """Bytes of JSON that the results of all children may have together; beyond that only their ids are given."""
@@ -33,7 +34,7 @@ class Children:
         """Make the tasks that a report of success brings; its result stays on the task, which waits for them: a word of
         `spawn.lua`."""
         fields = {name: value for name, value in event.fields.items() if name != "spawn"}
-        children = _spawned(task, loads(event.fields["spawn"]))
+        children = _spawned(task, decode_spawn(event.fields["spawn"]))
         return await spawn(self._store, at, task, children, token=event.token, fields=fields)
 
     async def end_of(self, task: TaskRecord) -> TaskEvent:
@@ -93,20 +94,20 @@ def _collected(task: TaskRecord, ids: Sequence[str], results: Sequence[Any]) -> 
     return TaskEvent(task.id, EventKind.SUCCESS, task.token, {"result": result.decode()}, by_engine=True)
 
 
-def _spawned(task: TaskRecord, said: Sequence[Mapping[str, Any]]) -> list[NewTask]:
+def _spawned(task: TaskRecord, said: Sequence[Spawned]) -> list[NewTask]:
     """Tasks of a handler's `spawn`, a task after all that wait for it (they may need earlier ones only)."""
-    waiting: dict[str, list[str]] = {one["key"]: [] for one in said}
+    waiting: dict[str, list[str]] = {one.key: [] for one in said}
     for one in said:
-        for key in one.get("needs", ()):
-            waiting[key].append(child_id(task, one["key"]))
+        for key in one.needs:
+            waiting[key].append(spawned_id(task.id, one.key))
     return [
         NewTask(
-            id=child_id(task, one["key"]),
-            service=one.get("service") or task.service,
-            name=one["name"],
-            queue=len(set(one.get("needs", ()))),
-            consumers=[*dict.fromkeys(waiting[one["key"]]), task.id],
-            fields=one.get("fields", {}),
+            id=spawned_id(task.id, one.key),
+            service=one.service,
+            name=one.name,
+            queue=len(one.needs),
+            consumers=[*waiting[one.key], task.id],
+            fields=dict(one.fields),
         )
         for one in reversed(said)
     ]

@@ -14,11 +14,13 @@ from .advancer import Advancer
 from .announcer import Announcer
 from .courier import Courier
 from .decider import Decider
+from .filler import Filler
 from .gates import Gates
 from .launcher import Launcher
 from .loop import Duty, Seams, keep_going
 from .materializer import Materializer
 from .overdue import Overdue
+from .reviver import Reviver
 from .scheduler import Scheduler
 from .sender import Sender, Sending
 from .sweeper import Sweeper
@@ -49,6 +51,7 @@ class Engine:
         self._seams = seams
         self._launcher = launcher
         self._sending = sending
+        self._fillers: dict[int, Filler] = {}
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{seams.randomness.nonce()[:4]}"
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -59,6 +62,7 @@ class Engine:
         """
         log = structlog.get_logger().bind(engine=self.name, partitions=self._store.partitions.count)
         log.info("engine_started")
+        self._store.on_touched = lambda at, timers: self._fillers[at.index].touched(timers)
         sender = Sender(self._store, self._seams, self._sending)
         async with sender, asyncio.TaskGroup() as group:
             for at in self._store.partitions:
@@ -70,11 +74,14 @@ class Engine:
     def _duties(self, at: Partition, stop: asyncio.Event) -> list[Duty]:
         scheduler = Scheduler(self._store, self._launcher, self._seams, at, stop) if self._launcher else None
         schedules = {"schedule": scheduler.due} if scheduler else {}
+        filler = Filler(self._store, at, stop)
+        self._fillers[at.index] = filler
         return [
+            filler,
             Materializer(self._store, self._seams, at, self.name),
             Advancer(self._store, self._seams, at, self.name, Decider(self._store, self._launcher)),
             Sweeper(self._store, self._seams, at, stop),
-            Timekeeper(self._store, self._seams, at, stop, {**self._timers(), **schedules}),
+            Timekeeper(self._store, self._seams, at, stop, {**self._timers(), **filler.handlers(), **schedules}),
             *([scheduler] if scheduler else []),
         ]
 
@@ -84,7 +91,9 @@ class Engine:
 
     def _timers(self) -> dict[str, Handler]:
         """What acts on the timers of the features."""
-        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due}
+        reviver = Reviver(self._store)
+        revivals = {"revive": reviver.revive, "redrive": reviver.redrive}
+        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due, **revivals}
 
     async def _leave(self) -> None:
         """What is pending for this replica keeps its name in the group; another one takes it over."""

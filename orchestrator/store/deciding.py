@@ -50,6 +50,7 @@ async def spawn(
         if word not in (b"OK", b"AT"):
             return str(word.decode())
         written = int(rest[0])
+        store.on_touched(at, rest[1:])
     return "OK"
 
 

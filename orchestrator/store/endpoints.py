@@ -55,7 +55,8 @@ class Endpoint:
 
     def wants(self, event: str, name: str, tenant: str) -> bool:
         """Whether it is to be told of an event of a scenario."""
-        asked = ((self.events, event), (self.names, name), (self.tenants, tenant))
+        names = [_plain(one) for one in self.names]
+        asked = ((self.events, event), (names, _plain(name)), (self.tenants, tenant))
         return self.enabled and all(not words or word in words for words, word in asked)
 
     def keys(self, now_ms: int) -> list[str]:
@@ -190,6 +191,11 @@ class Endpoints:
             "endpoint_id": endpoint_id,
         }
         return str((await self._store.call("webhook_remove", values)).decode())
+
+
+def _plain(name: str) -> str:
+    """Name of a template without the prefix that may be left out."""
+    return name.removeprefix("Scenario") or name
 
 
 def iso(ms: int) -> str:

@@ -50,10 +50,6 @@ class Node:
         """Whether it may go on waiting after one of its parents ended badly."""
         return bool(self.children or self.rules.get("need") or self.rules.get("all_done"))
 
-    def waits_for(self, parent: "Node") -> bool:
-        """Whether `parent` is among `parents`."""
-        return not self.children or parent in self.parents
-
 
 Graph = dict[str, Node]
 """All tasks of a scenario by id, in the order of the document; children come after what they were added to."""
@@ -67,7 +63,11 @@ async def read_graph(link: Link, at: Partition, scenario_id: str) -> Graph | Non
     for first in range(0, len(ids), READ):
         some = ids[first : first + READ]
         replies = await link.execute_many([("HMGET", at.task(task_id), *_FIELDS) for task_id in some])
-        graph |= {task_id: _node(task_id, values) for task_id, values in zip(some, replies, strict=True) if values[0]}
+        graph |= {
+            task_id: _node(task_id, values)
+            for task_id, values in zip(some, replies, strict=True)
+            if values[0]
+        }
     if not ids or len(graph) < len(ids):
         return None
     for node in graph.values():
@@ -88,7 +88,7 @@ def _node(task_id: str, values: Sequence[bytes | None]) -> Node:
         released=not released,
         error_type=_type_of(error),
         rules=loads(rules) if rules else {},
-        children=int(group.split()[-1]) if group else 0,
+        children=int(group.split()[1]) if group else 0,
     )
 
 

@@ -85,6 +85,7 @@ def task_record(flat: list[bytes]) -> TaskRecord | None:
         children_failed=int((text.get("got") or "0 0").split()[-1]),
         delayed="delayed" in text,
         child_scenario_id=text.get("child_scenario_id", ""),
+        fingerprint=text.get("fingerprint", ""),
     )
 
 

@@ -73,6 +73,8 @@ class TaskRecord:
     """Of its children, those that ended and did not succeed."""
     delayed: bool = False
     child_scenario_id: str = ""
+    fingerprint: str = ""
+    """Of a dead letter: what kind of error it failed with for good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,15 +114,15 @@ def _with_caused(graph: Graph, task_ids: Sequence[str]) -> list[Node]:
 def _items(graph: Graph, dead: Sequence[Node]) -> list[Item]:
     """The tasks to bring back, every one after its parents."""
     chosen = {node.id for node in dead}
-    left = {node.id: sum(parent.id in chosen for parent in node.parents) for node in dead}
-    ready = [node for node in dead if not left[node.id]]
+    waits = {node.id: {parent.id for parent in node.parents} & chosen for node in dead}
+    ready = [node for node in dead if not waits[node.id]]
     items: list[Item] = []
     for node in ready:  # grows
         items.append(_item(graph, node, chosen))
         for consumer in node.consumers:
-            if consumer in left and graph[consumer].waits_for(node):
-                left[consumer] -= 1
-                if not left[consumer]:
+            if node.id in waits.get(consumer, ()):
+                waits[consumer].remove(node.id)
+                if not waits[consumer]:
                     ready.append(graph[consumer])
     return items
 
@@ -131,7 +131,9 @@ def _item(graph: Graph, node: Node, chosen: set[str]) -> Item:
     others = [parent.id for parent in node.parents if not parent.is_done]
     recount = [graph[c] for c in node.consumers if c in graph and c not in chosen]
     counted = [
-        other.id for other in recount if not other.is_done and (node.rules.get("optional") or other.counts_all)
+        other.id
+        for other in recount
+        if not other.is_done and (node.rules.get("optional") or other.counts_all)
     ]
     return [node.id, len(node.parents) - len(others), len(others), *others, len(counted), *counted]
 

@@ -40,6 +40,7 @@ class Definition:
         name: text for people.
         grace_ms: with `Misfire.SKIP`: a fire that is later is missed.
         max_runs: it ends after so many scenarios; 0: never by that.
+        digest: of the request that asked for it; tells whether another one is the same.
     """
 
     scenario: str
@@ -50,6 +51,7 @@ class Definition:
     grace_ms: int = 60_000
     overlap: Overlap = Overlap.ALLOW
     max_runs: int = 0
+    digest: str = ""
 
     def text(self) -> str:
         """As JSON."""

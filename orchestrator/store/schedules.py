@@ -112,11 +112,12 @@ class Schedules:
         definition = replace(definition, when=when)
         facts = ["schedule_id", schedule_id, "definition", definition.text(), "overlap", definition.overlap]
         facts += ["max_runs", str(definition.max_runs), *_switched(when, schedule_id, first, paused)]
-        await self._put(schedule_id, "", _turn_ms(when, schedule_id, None if paused else first), facts)
+        turn_ms = _turn_ms(when, schedule_id, None if paused else first)
+        word = await self._put(schedule_id, "", turn_ms, facts)
         _, made = await self.read(schedule_id)
-        if made is None:
-            raise KeyError(schedule_id)  # removed within a millisecond
-        return made, True
+        if made is None:  # somebody removed it at once
+            return await self.create(schedule_id, definition, paused=paused)
+        return made, word == "CREATED"
 
     async def pause(self, schedule_id: str, cause: Cause) -> ScheduleRecord | None:
         """No further fire until `resume`. None: there is no such schedule. Raises ScheduleEnded."""
@@ -151,8 +152,9 @@ class Schedules:
             facts = _switched(when, schedule_id, following, cause)
             if not cause and following is None:
                 turn_ms = now_ms + self._store.policy.retention_ms
-            await self._put(schedule_id, str(known.revision), turn_ms, facts)
-        return known
+            if await self._put(schedule_id, str(known.revision), turn_ms, facts) == "CHANGED":
+                break
+        return (await self.read(schedule_id))[1]
 
     async def _put(self, schedule_id: str, revision: str, turn_ms: int | None, facts: Sequence[str]) -> str:
         at = self._store.partitions.of(schedule_id)
@@ -223,7 +225,7 @@ class Schedules:
             "then_ms": _text(fire.then_ms),
             "then_at_ms": _text(_turn_ms(record.definition.when, schedule_id, fire.then_ms)),
             "entries": b"\n".join(dumps(one) for one in _told(fire, outcome)),
-            "error": dumps(error) if error else "",
+            "cause": dumps(error) if error else "",
         }
         more = {"kept": KEPT_FIRES, "retention_ms": self._store.policy.retention_ms}
         return str((await self._store.call("end_fire", values | more)).decode())

@@ -1,7 +1,8 @@
 """Scenario templates: YAML with Jinja2 in it, turned into a checked graph of tasks. Pure; see `docs/templates.md`."""
 
 from orchestrator.templates.document import json_schema
-from orchestrator.templates.generate import GeneratedScenario, TaskSpec, generate
+from orchestrator.templates.filling import TaskSpec
+from orchestrator.templates.generate import GeneratedScenario, generate
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.problems import TemplateError, TemplateProblem, UnknownTemplate
 from orchestrator.templates.registry import Registry

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from orchestrator.templates.naming import OWN_SERVICE
 from orchestrator.templates.problems import Finding, Path, did_you_mean, shown
 from orchestrator.templates.shape import resolved
 from orchestrator.templates.state import Given
@@ -29,14 +30,16 @@ class Services:
         """Default terms of the tasks of a service."""
         return {name: tree for name, tree in self._trees.get(service, {}).items() if name in OF_SERVICE}
 
-    def unused(self, used: Iterable[str]) -> Iterator[Finding]:
-        """Services that no task has."""
+    def problems(self, used: Iterable[str]) -> Iterator[Finding]:
+        """Services that no task has, and the one that no worker serves."""
         known = set(used)
         for name in self._seen:
-            if name not in known:
+            path: Path = ("services", name)
+            if name == OWN_SERVICE:
+                yield Finding("bad_service", f"{name!r} is the engine's own service", path=path)
+            elif name not in known:
                 message = f"no task has the service {shown(name)}"
                 hint = did_you_mean(name, known)
-                path: Path = ("services", name)
                 yield Finding("unknown_service", message, path=path, hint=hint, severity="warning")
 
 

@@ -73,7 +73,7 @@ class Deferred:
     def __eq__(self, other: object) -> NoReturn:
         raise self.refusal()
 
-    __hash__ = __ne__ = __bool__ = __str__ = __format__ = _refuse  # type: ignore[assignment]
+    __hash__ = __ne__ = __bool__ = __str__ = __format__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __len__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = __pos__ = _refuse
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _refuse

@@ -73,7 +73,11 @@ Names = Annotated[
 class TaskForm(TermsForm):
     """One task. Every other field is yours and travels to the worker; `..._id` and `..._ids` may name tasks."""
 
-    model_config = ConfigDict(extra="allow", title="Task")
+    model_config = ConfigDict(
+        extra="allow",
+        title="Task",
+        json_schema_extra={"anyOf": [{"required": [name]} for name in ("service", "gate", "scenario")]},
+    )
 
     id: Name | None = Field(None, description="Local name of the task; by default its `name`.")
     scenario_id: Name | None = Field(None, description="Boilerplate: the scenario's own id.")
@@ -94,9 +98,7 @@ class TaskForm(TermsForm):
     needs: Names = Field(
         default_factory=list, description="Tasks that this one waits for, by local id or by name."
     )
-    count: _Counter | None = Field(
-        None, description="Make this many copies, each with its `index` from 1."
-    )
+    count: _Counter | None = Field(None, description="Make this many copies, each with its `index` from 1.")
     join: Join = Field(None, description="Which of the tasks that it waits for must have succeeded.")
     when: str | None = Field(None, description="Condition; the task is skipped when it does not hold.")
     foreach: Any = Field(None, description="A list: one run for each item.")
@@ -132,7 +134,8 @@ class ScenarioForm(BaseModel):
         description="Declared variables with their defaults; a request may change them within their type.",
     )
     services: dict[str, ServiceForm] = Field(
-        default={}, description="By name of a service: what holds for all its tasks that do not say otherwise."
+        default={},
+        description="By name of a service: what holds for all its tasks that do not say otherwise.",
     )
     tasks: list[TaskForm] = Field(min_length=1, description="The tasks.")
 
@@ -146,6 +149,7 @@ _TEXT, _LIST, _MAPPING = "a text", "a list", "a mapping"
 _TYPES: Final = {
     "string_type": _TEXT, "list_type": _LIST, "dict_type": _MAPPING, "model_type": _MAPPING,
     "model_attributes_type": _MAPPING, "int_type": "a whole number",
+    "bool_type": "true or false",
 }  # fmt: skip
 _INNER: Final[dict[str | int, type[BaseModel]]] = {
     "retry": RetryForm, "timeouts": TimeoutsForm, "concurrency": ConcurrencyForm, "rate": RateForm, "gate": GateForm,

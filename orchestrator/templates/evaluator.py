@@ -13,7 +13,8 @@ Json = Any
 class CannotResolve(Exception):
     """What a task wanted from the results of others cannot be had.
 
-    `code`: `no_result` (nothing there, or not that part of it), `wrong_type`, `too_many_items`, `bad_condition`.
+    `code`: `no_result` (nothing there, or not that part of it), `wrong_type`, `too_many_items`, `too_large`,
+    `bad_condition`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -175,6 +176,12 @@ def _length(value: Json) -> int:
     raise CannotResolve("bad_condition", f"{shown(value)} has no length")
 
 
+def _text(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    raise CannotResolve("bad_condition", f"{shown(value)} is not a text")
+
+
 def _int(value: Json, default: Json = 0) -> Json:
     try:
         return int(value) if isinstance(value, (str, int, float)) else default
@@ -192,8 +199,8 @@ def _float(value: Json, default: Json = 0.0) -> Json:
 
 _FILTERED: Final[dict[str, Callable[..., Json]]] = {
     "length": _length,
-    "lower": lambda value: text_of(value).lower(),
-    "upper": lambda value: text_of(value).upper(),
+    "lower": lambda value: _text(value).lower(),
+    "upper": lambda value: _text(value).upper(),
     "int": _int,
     "float": _float,
 }

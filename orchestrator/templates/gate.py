@@ -1,14 +1,24 @@
 """`gate` of a task: what a person is asked."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from orchestrator.templates.units import Flag, Some, Span, several
+from orchestrator.templates.units import Flag, Span, number_schema, several, whole
 
 Who = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(several), Field(max_length=100)
 ]
+Quorum = Annotated[int, BeforeValidator(whole), Field(strict=True, ge=1, le=10), number_schema(1, 10)]
+
+
+class DefaultForm(BaseModel):
+    """What holds at the deadline."""
+
+    model_config = ConfigDict(extra="forbid", title="GateDefault")
+
+    decision: Literal["approve", "reject"] = Field(description="As if somebody had decided so.")
+    value: Any = Field(None, description="What is approved; without it the value as it then stands.")
 
 
 class GateForm(BaseModel):
@@ -17,21 +27,24 @@ class GateForm(BaseModel):
     model_config = ConfigDict(extra="forbid", title="Gate")
 
     title: Annotated[str, Field(max_length=200)] | None = Field(None, description="The question, in a line.")
-    message: Annotated[str, Field(max_length=10_000)] | None = Field(
-        None, description="What to know before."
-    )
+    message: Annotated[str, Field(max_length=10_000)] | None = Field(None, description="What to know before.")
     form: dict[str, Any] | None = Field(None, description="JSON Schema of what is decided on.")
     draft: Any = Field(None, description="What is proposed, to be changed by who decides.")
     who: Who | None = Field(None, description="Who may decide; by default everybody.")
-    quorum: Some = Field(1, description="So many have to agree.")
+    quorum: Quorum = Field(1, description="So many have to agree; one who rejects is enough to reject.")
     self_approval: Flag = Field(True, description="Whether who submitted the scenario may decide.")
     deadline: Span | None = Field(None, description="How long it waits.")
-    default: Any = Field(None, description="What holds when nobody decided in time; without it the task fails.")
+    default: DefaultForm | None = Field(
+        None, description="What holds when nobody decided in time; without it the task fails."
+    )
+    on_reject: Literal["fail", "continue"] = Field(
+        "fail", description="A rejection fails the task, or is its result as any other decision."
+    )
 
 
 def gate_of(form: GateForm) -> dict[str, Any]:
     """`on_ready.gate`: what was given, with the deadline as `deadline_ms`."""
-    given = {name: getattr(form, name) for name in form.model_fields_set}
+    given = form.model_dump(exclude_unset=True)
     if "deadline" in given:
         given["deadline_ms"] = given.pop("deadline")
-    return {name: value for name, value in given.items() if value is not None or name in ("draft", "default")}
+    return {name: value for name, value in given.items() if value is not None or name == "draft"}

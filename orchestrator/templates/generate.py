@@ -7,48 +7,27 @@ from datetime import datetime
 from typing import Any, Final
 
 from orchestrator.templates.cache import Cache
+from orchestrator.templates.deferred import signature
+from orchestrator.templates.filling import TaskSpec, fill
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import Locator, problem_at
 from orchestrator.templates.plan import draft
-from orchestrator.templates.planned import Filling, Plan
+from orchestrator.templates.planned import Plan
 from orchestrator.templates.problems import Finding, Refused, TemplateError, TemplateProblem
-from orchestrator.templates.references import TaskIds
 from orchestrator.templates.rows import read
 from orchestrator.templates.shape import Shape, shape_of
 from orchestrator.templates.source import explain, prefix_absent_from, render
 from orchestrator.templates.state import Rendering
 from orchestrator.templates.template import Template
 from orchestrator.templates.terms import Unfit
-from orchestrator.templates.tree import Json, Map, Tree, substitute
+from orchestrator.templates.tree import Json, Map, Tree
 from orchestrator.templates.variables import effective
-from workers_sdk.protocol.keys import short_uuid
 
 _DEFAULTS: Final = Limits()
 KEPT_BYTES: Final = 64 * 1024 * 1024
 _SHAPES: Final[Cache[Shape]] = Cache(KEPT_BYTES)
 """Parsed texts with their plans, by template and text."""
 _KEY_BYTES: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSpec:
-    """One task to be created.
-
-    `key` is its local id, `queue` its real in-degree, `consumers` are ids; `fields` are the template's own fields,
-    `policy` is its `retry` with all defaults, times in milliseconds.
-    Values inside `fields` may be shared between tasks and scenarios: read, do not change.
-    """
-
-    id: str
-    key: str
-    service: str
-    name: str
-    queue: int
-    consumers: list[str]
-    fields: dict[str, Json]
-    policy: dict[str, Json] | None = None
-    rules: dict[str, Json] | None = None
-    on_ready: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +69,7 @@ def generate(
     text = _rendered(template, values, state)
     try:
         plan = _plan(template, text, values, state)
-        tasks = _fill(template, plan, state)
+        tasks = fill(plan, state, values)
     except Refused as error:
         raise _error_at(template, Finding(error.code, str(error), hint=error.hint)) from error
     except Unfit as error:
@@ -131,6 +110,8 @@ def _plan(template: Template, text: str, values: dict[str, Json], state: Renderi
         shape = shape_of(read(text, state))
         _SHAPES.put(cache_key, shape, shape.weight)
     key = shape.key(state.given)
+    if state.deferred:
+        key = (*key, signature(state.deferred))
     plan: Plan | None = shape.plans.get(key)
     if plan is None:
         plan = _new_plan(template, shape, text, values, state)
@@ -171,74 +152,3 @@ def _moved_variables(template: Template, tree: Tree) -> list[Finding]:
             hint=hint,
         )
     ]
-
-
-def _fill(template: Template, plan: Plan, state: Rendering) -> list[TaskSpec]:
-    """Put ids and values into a plan."""
-    scenario_id, known = state.scenario_id, {name: id_ for id_, name in state.names.items()}
-    ids = [known.get(task.key) or short_uuid(scenario_id, task.key) for task in plan.tasks]
-    tasks: list[TaskSpec] = []
-    last, filled = None, {}
-    for task, task_id in zip(plan.tasks, ids, strict=True):
-        if task.filling is not last:
-            state.check_time()
-            last = task.filling
-            filled = _filled(last, state.values, ids)
-            if last.copies > 1:
-                _pay(template, filled, last.copies, state)
-        fields = filled if task.index is None else {**filled, "index": task.index, **_own_index(filled)}
-        consumers = [ids[consumer] for consumer in task.consumers]
-        rules = on_ready = None
-        if task.terms is not None:
-            rules, on_ready = task.terms.filled(state.values, last.row.values(state.values), ids)
-        spec = TaskSpec(
-            task_id,
-            task.key,
-            task.service,
-            task.name,
-            task.queue,
-            consumers,
-            fields,
-            task.policy,
-            rules,
-            on_ready,
-        )
-        tasks.append(spec)
-    return tasks
-
-
-def _filled(filling: Filling, values: list[Json], ids: list[str]) -> dict[str, Json]:
-    fields = filling.base.copy()
-    if filling.open:
-        values = filling.row.values(values)
-        for name, tree in filling.open:
-            fields[name] = _value(tree, values, ids)
-    return fields
-
-
-def _own_index(filled: dict[str, Json]) -> dict[str, Json]:
-    return {"index": filled["index"]} if "index" in filled else {}
-
-
-def _value(tree: Tree, values: list[Json], ids: list[str]) -> Json:
-    if type(tree) is not TaskIds:
-        return substitute(tree, values)
-    found = [ids[part] if type(part) is int else substitute(part[0], values) for part in tree.parts]
-    if tree.many:
-        return found
-    return found[0] if found else None
-
-
-def _pay(template: Template, filled: dict[str, Json], copies: int, state: Rendering) -> None:
-    """Copies share their values here, but not in Redis: their size counts as often as they are made."""
-    if _size(filled) * copies > state.limits.max_output:
-        message = f"{copies} copies of a task are longer than {state.limits.max_output} characters"
-        raise _error_at(template, Finding("output_too_large", message))
-
-
-def _size(tree: Json) -> int:
-    if isinstance(tree, str):
-        return len(tree)
-    if isinstance(tree, dict):
-        return sum(len(key) + _size(value) for key, value in tree.items())
-    return sum(map(_size, tree)) if isinstance(tree, list) else 8

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.templates.graph import Graph
 from orchestrator.templates.join import Meaning, meaning_of
-from orchestrator.templates.naming import Form, Names
+from orchestrator.templates.naming import FINALLY, Form, Names
 from orchestrator.templates.problems import Finding, shown
 
 
@@ -19,14 +19,26 @@ class Joins:
     all_done: set[int] = field(default_factory=set)
     tolerated: set[int] = field(default_factory=set)
     """Tasks that fail without failing the scenario: all that wait for them need only some."""
+    at_end: dict[int, int] = field(default_factory=dict)
+    """Tasks of the end, with the number of tasks of the end that each waits for."""
 
 
-def joins_of(forms: Iterable[Form], names: Names, graph: Graph, findings: list[Finding]) -> Joins:
-    """Read the joins of all tasks, and look whether the graph lets them come true."""
-    joins = Joins()
+def joins_of(
+    forms: Iterable[Form], names: Names, graph: Graph, ended: set[int], findings: list[Finding]
+) -> Joins:
+    """Read the joins of all tasks, and look whether the graph lets them come true.
+
+    Those that wait for the end of all others, `ended`, have no choice.
+    """
+    joins = Joins(all_done=ended.copy())
     for form in forms:
-        if form.fields.get("join") is not None:
+        if form.fields.get("join") is None:
+            continue
+        if ended.isdisjoint(form.copies):
             _read(form, graph, joins, findings)
+        elif form.level == FINALLY:
+            message = "`join` of a `finally` task is about other `finally` tasks; this one waits until all have ended"
+            findings.append(Finding("conflicting_fields", message, path=("tasks", form.number, "join")))
     if joins.need:
         levels = [task.form.level for task in names.tasks]
         for task, after in enumerate(graph.after):

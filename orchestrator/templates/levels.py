@@ -12,13 +12,18 @@ from orchestrator.templates.graph import Graph, TooManyEdges
 from orchestrator.templates.naming import FINALLY, ORDINARY, UNDOING, Form, Names
 from orchestrator.templates.problems import Finding, Path
 
-_SAID: Final = {UNDOING: "undoes another when all ordinary tasks have ended", FINALLY: "runs when all else has ended"}
+_SAID: Final = {
+    UNDOING: "undoes another when all ordinary tasks have ended",
+    FINALLY: "runs when all else has ended",
+}
 
 
 def in_order(
     form: Form, others: list[int], names: Names, path: Path, findings: list[Finding], *, waits: bool
 ) -> list[int]:
     """Those of `others` that `form` may wait for, or that may wait for it. The first that may not is a finding."""
+    if not names.has_levels:
+        return others
     refused: dict[int, Form] = {}
     for other in others:
         there = names.tasks[other].form
@@ -76,6 +81,16 @@ def add_end(
     return {*undoing, *first_last}
 
 
+def parents_at_end(names: Names, graph: Graph) -> dict[int, int]:
+    """For every task of the end, how many tasks of the end it waits for; it waits for no other once the scenario is cancelled."""
+    ends = [task for task, named in enumerate(names.tasks) if named.form.level != ORDINARY]
+    parents = dict.fromkeys(ends, 0)
+    for task in ends:
+        for after in graph.after[task]:
+            parents[after] += 1
+    return parents
+
+
 def _without_parents_in(tasks: list[int], graph: Graph) -> list[int]:
     later = {after for task in tasks for after in graph.after[task]}
     return [task for task in tasks if task not in later]
@@ -85,9 +100,7 @@ def _children_of(parents: list[int], some: list[int], graph: Graph) -> set[int]:
     return set(some) & {after for task in parents for after in graph.after[task]} if some else set()
 
 
-def _reverse(
-    graph: Graph, undoes: Mapping[int, int], near: Mapping[int, frozenset[int]]
-) -> None:
+def _reverse(graph: Graph, undoes: Mapping[int, int], near: Mapping[int, frozenset[int]]) -> None:
     """If B comes after A, what undoes B runs before what undoes A."""
     compensations: dict[int, list[int]] = defaultdict(list)
     for compensation, task in undoes.items():

@@ -51,6 +51,7 @@ class Names:
     def __init__(self, forms: list[Form], own: str | None, limits: Limits) -> None:
         self.tasks: list[Named] = []
         self.findings: list[Finding] = []
+        self.has_levels = any(form.level != ORDINARY for form in forms)
         self._own = own
         self._by_key: dict[str, list[int]] = {}
         self._by_group: dict[str, list[int]] = {}

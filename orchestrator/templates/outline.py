@@ -131,7 +131,7 @@ def _inputs(task: Map) -> Iterator[Input]:
 
 
 def _use_of(field_name: str) -> Use:
-    if field_name in TASK_VALUE or field_name.endswith(("_task_id", "_task_ids")):
+    if field_name in TASK_VALUE or field_name == "when" or field_name.endswith(("_task_id", "_task_ids")):
         return "value"
     return "ids" if is_reference(field_name) else "kind"
 

@@ -8,7 +8,7 @@ from orchestrator.templates.defaults import Services, seen
 from orchestrator.templates.document import check_form
 from orchestrator.templates.graph import Graph, TooManyEdges
 from orchestrator.templates.joins import joins_of
-from orchestrator.templates.levels import add_end, in_order, undone_by
+from orchestrator.templates.levels import add_end, in_order, parents_at_end, undone_by
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.naming import FINALLY, ORDINARY, OWN_SERVICE, UNDOING, Form, Names
 from orchestrator.templates.outline import LISTS, TASK_VALUE, TERMS, Row
@@ -21,6 +21,7 @@ from orchestrator.templates.state import Given, Rendering
 from orchestrator.templates.together import conflicts
 from orchestrator.templates.tree import Json, Map, Tree, substitute
 from orchestrator.templates.units import is_true
+from orchestrator.templates.upstream import Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ class _Planner:
     def __init__(self, shape: Shape, state: Rendering, limits: Limits) -> None:
         self._top = shape.document.top
         self._rows = shape.document.rows
-        self._given = state.given
+        declared = self._top.get("variables") if isinstance(self._top, Map) else None
+        self._results = Results(state, declared if isinstance(declared, Map) else ())
+        self._given = Given(state.settled, state.names, state.own)
         self._check_time = state.check_time
         self._limits = limits
         self._findings = list(shape.document.findings)
@@ -50,12 +53,14 @@ class _Planner:
             if not self._findings:
                 self._add("wrong_type", "a template is a mapping with `tasks`", ())
             return Draft(None, self._findings)
+        self._results.look_at_top(self._top)
         top: dict[str, Any] = {
             name: self._top_field(name, value) for name, value in self._top.items() if name != "tasks"
         }
         forms = [self._fields(number, row) for number, row in enumerate(self._rows or ())]
         for number, row in enumerate(self._rows or ()):
             self._findings += bad_fields(number, row.outline)
+            self._results.look_at(number, row)
         if "tasks" in self._top:
             top["tasks"] = stand_in(self._top["tasks"], self._given) if self._rows is None else forms
         self._findings += check_form(top)
@@ -118,7 +123,7 @@ class _Planner:
         services = Services(self._top.get("services"), top.get("services"))
         for form in forms:
             self._findings += conflicts(form, services)
-        self._findings += services.unused(form.service for form in forms)
+        self._findings += services.problems(form.service for form in forms)
         names = Names(forms, self._given.own, self._limits)
         self._findings += names.findings
         if any(finding.code == "too_many_tasks" for finding in names.findings):
@@ -139,18 +144,23 @@ class _Planner:
         rows = self._rows or []
         fillings = [self._wire(form, rows[form.number], names, graph) for form in forms]
         undoes = undone_by(forms, names, self._findings)
-        joins = joins_of(forms, names, graph, self._findings)
-        if any(form.level != ORDINARY for form in forms):
-            joins.all_done |= add_end(names, graph, undoes, self._limits.edges, self._check_time)
+        ended: set[int] = set()
+        if names.has_levels:
+            ended = add_end(names, graph, undoes, self._limits.edges, self._check_time)
+        joins = joins_of(forms, names, graph, ended, self._findings)
+        if ended:
+            joins.at_end = parents_at_end(names, graph)
         heights, order = graph.heights()
         self._findings += cycles(names, graph, order)
         self._findings += queue_mismatches(forms, graph)
+        self._findings = self._results.check(names, graph, order, self._findings)
         if any(finding.severity == "error" for finding in self._findings):
             return Draft(None, self._findings)
         tasks = tasks_of(forms, fillings, names, graph, services, Ruling(rows, services, joins, undoes))
         sequence = sorted(range(len(tasks)), key=heights.__getitem__)
         version = top.get("version") or "1.0.0"
-        plan = Plan(top.get("name"), version, tasks, sequence, weight_of(fillings, graph))
+        weight = weight_of(fillings, graph)
+        plan = Plan(top.get("name"), version, tasks, sequence, weight, self._results.words)
         return Draft(plan, self._findings)
 
     def _wire(self, form: Form, row: Row, names: Names, graph: Graph) -> Filling:
@@ -166,7 +176,8 @@ class _Planner:
                 before += in_order(form, linked.targets, names, path, self._findings, waits=True)
                 opened = (*opened, (name, linked.tree))
         self._connect(form, before, after, graph)
-        return Filling(row.outline.base, opened, row, len(form.copies))
+        taken = self._results.taken_by(form, row)
+        return Filling(row.outline.base, opened, row, len(form.copies), taken)
 
     def _named(self, form: Form, said: str, names: Names) -> list[int]:
         """Tasks that `consumers` or `needs` name."""

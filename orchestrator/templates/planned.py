@@ -14,6 +14,7 @@ from orchestrator.templates.retry import policy_of
 from orchestrator.templates.ruling import Ruling
 from orchestrator.templates.terms import Terms
 from orchestrator.templates.tree import Json
+from orchestrator.templates.upstream import Taken, Words
 
 _TASK_BYTES: Final = 500
 _FIELD_BYTES: Final = 200
@@ -31,6 +32,8 @@ class Filling:
     open: tuple[Field, ...]
     row: Row
     copies: int
+    taken: Taken | None
+    """What comes from run time; None for most tasks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +61,8 @@ class Plan:
     order: list[int]
     weight: int
     """About as many bytes as it takes."""
+    words: Words
+    """Tasks whose results are taken, by the words that name them."""
     warnings: list[TemplateProblem] = field(default_factory=list)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from orchestrator.templates.defaults import Services
 from orchestrator.templates.joins import Joins
-from orchestrator.templates.naming import ORDINARY, Form
+from orchestrator.templates.naming import Form
 from orchestrator.templates.outline import Row
 from orchestrator.templates.terms import Open, Terms, TermsForm, said
 from orchestrator.templates.timeouts import timeouts_of
@@ -18,9 +18,7 @@ _RULED: Final = frozenset(("join", "optional", "finally", "compensates", "timeou
 class Ruling:
     """Makes the `Terms` of tasks; copies of a task share them."""
 
-    def __init__(
-        self, rows: Sequence[Row], services: Services, joins: Joins, undoes: dict[int, int]
-    ) -> None:
+    def __init__(self, rows: Sequence[Row], services: Services, joins: Joins, undoes: dict[int, int]) -> None:
         self._rows = rows
         self._services = services
         self._joins = joins
@@ -34,18 +32,21 @@ class Ruling:
             return [None] * len(form.copies)
         opened = self._open(form, row)
         shared = _rules_of_form(form, self._services)
-        made: dict[tuple[bool, ...], Terms | None] = {}
+        made: dict[tuple[Json, ...], Terms | None] = {}
         found = []
         for task in form.copies:
-            kind = (task in joins.need, task in joins.all_done, task in joins.tolerated)
+            rules = self._graph_rules(task)
+            kind = tuple(rules.items())
             if kind not in made:
-                made[kind] = self._terms(form, {**shared, **self._graph_rules(task)}, opened)
+                made[kind] = self._terms(form, {**shared, **rules}, opened)
             found.append(made[kind])
         return found
 
     def _graph_rules(self, task: int) -> dict[str, Json]:
         joins = self._joins
         rules: dict[str, Json] = {}
+        if task in joins.at_end:
+            rules["finally"] = joins.at_end[task]
         if task in joins.need:
             rules["need"] = joins.need[task]
         if task in joins.all_done:
@@ -81,8 +82,6 @@ def _rules_of_form(form: Form, services: Services) -> dict[str, Json]:
     rules: dict[str, Json] = {}
     if is_true(form.fields.get("optional")):
         rules["optional"] = True
-    if form.level != ORDINARY:
-        rules["finally"] = True
     timeouts = _timeouts(form, services)
     if timeouts:
         rules["timeouts"] = timeouts

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
+
 from orchestrator.templates.deferred import OF_TASKS, Deferred
 from orchestrator.templates.evaluator import MISSING, CannotResolve, Scope, evaluate, part_of, shown, text_of
 
@@ -27,6 +29,8 @@ __all__ = [
 
 Json = Any
 MAX_ITEMS: Final = 10_000
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""JSON of all that is put into one task."""
 _SUCCESS: Final = "success"
 
 
@@ -77,9 +81,9 @@ def resolved(
     """
     found = _Values(on_ready, known, item, index)
     changed = {name: found.put_into("fields", name, tree=fields.get(name)) for name in found.names("fields")}
-    if not isinstance(changed.get("params", {}), dict):
-        raise CannotResolve("wrong_type", f"`params` is a mapping, and would be {shown(changed['params'])}")
-    return changed
+    if "params" in changed:
+        _mapping("params", changed["params"])
+    return _mapping("fields", changed)
 
 
 def items(on_ready: Mapping[str, Json], known: Mapping[str, Known]) -> list[Json]:
@@ -89,15 +93,15 @@ def items(on_ready: Mapping[str, Json], known: Mapping[str, Known]) -> list[Json
         raise CannotResolve("wrong_type", f"`foreach` goes over a list, not {shown(found)}")
     if len(found) > MAX_ITEMS:
         raise CannotResolve("too_many_items", f"`foreach` has {len(found)} items, more than {MAX_ITEMS}")
-    return found
+    checked: list[Json] = _checked(found)
+    return checked
 
 
 def gate_of(
     on_ready: Mapping[str, Json], known: Mapping[str, Known], *, item: Json = None, index: int | None = None
 ) -> dict[str, Json]:
     """`gate` with its values put in. Raises CannotResolve."""
-    found = _Values(on_ready, known, item, index).put_into("gate", tree=on_ready["gate"])
-    return dict(found)
+    return _mapping("gate", _Values(on_ready, known, item, index).put_into("gate", tree=on_ready["gate"]))
 
 
 def variables_of(
@@ -105,8 +109,7 @@ def variables_of(
 ) -> dict[str, Json]:
     """Variables of the sub-scenario with their values put in. Raises CannotResolve."""
     tree = on_ready["scenario"].get("variables") or {}
-    found = _Values(on_ready, known, item, index).put_into("variables", tree=tree)
-    return dict(found)
+    return _mapping("variables", _Values(on_ready, known, item, index).put_into("variables", tree=tree))
 
 
 def child_of(
@@ -123,6 +126,23 @@ def child_of(
         variables = variables_of(on_ready, known, item=item, index=index)
         child["scenario"] = {**on_ready["scenario"], "variables": variables}
     return child or None
+
+
+def _mapping(name: str, found: Json) -> dict[str, Json]:
+    if not isinstance(found, dict):
+        raise CannotResolve("wrong_type", f"`{name}` is a mapping, and would be {shown(found)}")
+    return dict(_checked(found))
+
+
+def _checked(value: Json) -> Json:
+    """The value, if Redis can hold it."""
+    try:
+        size = len(orjson.dumps(value))
+    except TypeError as error:
+        raise CannotResolve("too_large", "what is put in is nested too deep") from error
+    if size > MAX_BYTES:
+        raise CannotResolve("too_large", f"what is put in takes {size} bytes, more than {MAX_BYTES}")
+    return value
 
 
 class _Values:

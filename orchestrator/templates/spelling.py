@@ -20,6 +20,8 @@ _OF_OTHERS: Final = {
         "needs",
     ),
     **dict.fromkeys(("dependents", "downstream"), "consumers"),
+    **dict.fromkeys(("if", "onlyif", "runif"), "when"),
+    **dict.fromkeys(("foreach", "withitems"), "foreach"),
 }  # fmt: skip
 """Words that other systems use for the same thing, without their underscores."""
 

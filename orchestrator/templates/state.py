@@ -96,6 +96,13 @@ class Rendering:
         """What was put out so far."""
         return Given(self.values, self.names, self.own)
 
+    @property
+    def settled(self) -> list[Json]:
+        """The values, with null for those that are known only at run time."""
+        if not self.deferred:
+            return self.values
+        return [None if number in self.deferred else value for number, value in enumerate(self.values)]
+
     def id_of(self, name: str) -> str:
         """Id of what the scenario calls `name`; its own name is the scenario."""
         found = self._ids.get(name)

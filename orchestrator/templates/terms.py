@@ -28,9 +28,7 @@ class TermsForm(BaseModel):
     priority: Priority | None = Field(None, description="0 goes first, 4 last; 2 without it.")
     concurrency: Concurrency | None = Field(None, description="How many of a key run at once.")
     rate: RateForm | None = Field(None, description="How many of a key start in a time.")
-    delay: Duration | None = Field(
-        None, description="Wait so long when nothing else is waited for any more."
-    )
+    delay: Duration | None = Field(None, description="Wait so long when nothing else is waited for any more.")
     run_at: Moment | None = Field(None, description="Not before this moment.")
     gate: GateForm | None = Field(None, description="People decide; nobody works on it, so no `service`.")
     scenario: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(

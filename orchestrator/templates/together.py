@@ -16,10 +16,17 @@ _PAIRS: Final = (
     ("finally", "compensates", "a task that undoes another runs at the end anyway"),
     ("compensates", "join", "it waits until all ordinary tasks have ended, however"),
 )
+_WATCHED: Final = frozenset(
+    ("gate", "scenario", "variables", "delay", "finally", "compensates", "timeout", "concurrency", "rate")
+)
+"""At least one of these stands in every conflict but that about the service."""
 
 
 def conflicts(form: Form, services: Services) -> Iterator[Finding]:
     """What is wrong with a task whose fields are right by themselves."""
+    if _WATCHED.isdisjoint(form.fields) and not services.has(form.service):
+        yield from _service(form, form.fields, held=False)
+        return
     given = {name: value for name, value in form.fields.items() if value is not None and value is not False}
     for one, other, why in _PAIRS:
         if one in given and other in given:
@@ -31,11 +38,14 @@ def conflicts(form: Form, services: Services) -> Iterator[Finding]:
             for name in _OF_WORKERS
             if name in given
         )
-    yield from _service(form, given, held is not None)
+    yield from _service(form, given, held=held is not None)
     if "variables" in given and "scenario" not in given:
         yield _conflict(form, "variables", "`variables` of a task are those of its `scenario`", "")
     if "timeout" in given and isinstance(given.get("timeouts"), dict) and "run" in given["timeouts"]:
         yield _conflict(form, "timeout", "`timeout` is short for `timeouts.run`, which stands here, too", "")
+    if isinstance(gate := given.get("gate"), dict) and "default" in gate and gate.get("deadline") is None:
+        message = "`default` is what holds at the `deadline`, which is missing"
+        yield Finding("missing_field", message, path=("tasks", form.number, "gate", "default"))
     if _has_two_keys(form, services):
         yield _conflict(form, "rate", "`concurrency` and `rate` have different keys", "leave one out")
 
@@ -44,9 +54,9 @@ def _conflict(form: Form, name: str, message: str, hint: str) -> Finding:
     return Finding("conflicting_fields", message, path=("tasks", form.number, name), hint=hint)
 
 
-def _service(form: Form, given: dict[str, Json], held: bool) -> Iterator[Finding]:
+def _service(form: Form, given: dict[str, Json], *, held: bool) -> Iterator[Finding]:
     path = ("tasks", form.number, "service")
-    if "service" not in given and not held:
+    if given.get("service") is None and not held:
         yield Finding("missing_field", "'service' is missing", path=path)
     elif given.get("service") == OWN_SERVICE and not held:
         yield Finding("bad_service", f"{OWN_SERVICE!r} is the engine's own service", path=path)
@@ -60,5 +70,3 @@ def _has_two_keys(form: Form, services: Services) -> bool:
         if isinstance(value, dict) and value.get("key") is not None:
             keys.append(str(value["key"]))
     return len(set(keys)) == 2
-
-

@@ -61,6 +61,15 @@ def substitute(tree: Tree, values: list[Json]) -> Json:
     return tree
 
 
+def size_of(tree: Json) -> int:
+    """About as many characters as a value has."""
+    if isinstance(tree, str):
+        return len(tree)
+    if isinstance(tree, dict):
+        return sum(len(key) + size_of(value) for key, value in tree.items())
+    return sum(map(size_of, tree)) if isinstance(tree, list) else 8
+
+
 def has_tokens(tree: Tree) -> bool:
     """Whether a tree depends on values."""
     if isinstance(tree, Map):

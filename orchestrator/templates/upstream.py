@@ -12,7 +12,7 @@ from orchestrator.templates.naming import Form, Names
 from orchestrator.templates.outline import TASK_VALUE, TERMS, Row
 from orchestrator.templates.problems import Finding, Path, Refused, shown
 from orchestrator.templates.runtime import MAX_ITEMS
-from orchestrator.templates.state import END, Given, Rendering, to_text
+from orchestrator.templates.state import END, Rendering, to_text
 from orchestrator.templates.tree import Items, Map, Slot, Text, Tree
 
 _BOILERPLATE: Final = ("created_at", "updated_at", "result_ref")
@@ -48,7 +48,6 @@ class Results:
         self._deferred = state.deferred
         self._values = state.values
         self._names = state.names
-        self._own = state.own
         self._prefix = state.prefix
         self._token = re.compile(f"{state.prefix}([0-9]+){END}")
         self._most = state.limits.edges
@@ -58,18 +57,17 @@ class Results:
         self._findings: list[Finding] = []
         self._places: set[Path] = set()
 
-    @property
-    def given(self) -> Given:
-        """What the tokens stand for, with null for what is not known yet."""
-        values = self._values
-        if self._deferred:
-            values = [None if number in self._deferred else value for number, value in enumerate(values)]
-        return Given(values, self._names, self._own)
-
     def look_at_top(self, top: Map) -> None:
         """Nothing outside of tasks may wait for results."""
         for name, tree in top.items() if self._deferred else ():
             for path, deferred in _places(tree, self._deferred, (name,)) if name != "tasks" else ():
+                self._refuse(path, deferred)
+
+    def look_at(self, number: int, row: Row) -> None:
+        """Nothing that shapes the scenario may wait for results."""
+        mine = self._deferred_in(row)
+        for name, tree in row.outline.tree.items() if mine and isinstance(row.outline.tree, Map) else ():
+            for path, deferred in _places(tree, mine, ("tasks", number, name)) if name in TASK_VALUE else ():
                 self._refuse(path, deferred)
 
     def taken_by(self, form: Form, row: Row) -> Taken | None:
@@ -115,10 +113,10 @@ class Results:
     def _may_stand(self, path: Path, deferred: Deferred, form: Form, tree: Map) -> bool:
         """Whether a value may come later here. What may not is a finding."""
         name = str(path[2])
-        if name in _BOILERPLATE or name == "when":
+        if name in _BOILERPLATE or name in TASK_VALUE or name == "when":
             return False
-        of_term = len(path) > 3 and (name == "variables" or (name == "gate" and path[3] in _OF_GATE))
-        if name in TASK_VALUE or (name in TERMS and name != "foreach" and not of_term):
+        of_gate = name == "gate" and len(path) > 3 and path[3] in _OF_GATE
+        if name in TERMS and name not in ("foreach", "variables") and not of_gate:
             self._refuse(path, deferred)
         elif name.endswith(("_task_id", "_task_ids")):
             self._refuse(path, deferred, "name the task itself, or rename the field")
@@ -140,7 +138,7 @@ class Results:
     def _check_items(self, tree: Tree, row: Row, path: Path) -> None:
         value = row.values(self._values)[tree.number] if isinstance(tree, Slot) else tree
         if isinstance(value, Deferred):
-            if value.of not in ("result", "results"):
+            if value.of not in ("result", "results", *OF_ITEMS):  # of those it is said already
                 self._findings.append(Finding("wrong_type", f"{value!r} is no list", path=path))
         elif not isinstance(value, list):
             hint = (

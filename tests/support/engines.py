@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from orchestrator.engine import BLOCK_MS, Engine, Seams
+from orchestrator.engine import BLOCK_MS, Engine, Seams, Sending
+from orchestrator.engine.launcher import Launcher
 from orchestrator.engine.materializer import Materializer
 from orchestrator.store.records import NewScenario, ScenarioRecord
 from orchestrator.store.store import Policy, Store
+from orchestrator.templates import Registry
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink
 
@@ -36,15 +38,23 @@ class Running:
 
 @asynccontextmanager
 async def running_engine(
-    url: str, policy: Policy = QUICK, *, partitions: int = 1, name: str = ""
+    url: str,
+    policy: Policy = QUICK,
+    *,
+    partitions: int = 1,
+    name: str = "",
+    templates: Registry | None = None,
+    sending: Sending | None = None,
 ) -> AsyncIterator[Running]:
-    """One replica, until the block ends."""
+    """One replica, until the block ends. With `templates` it starts scenarios itself."""
     link, reading = RedisLink(url), RedisLink(url, block_ms=BLOCK_MS)
     store = await Store.open(
         link, partitions=partitions, policy=policy, sets_lease=True, unsafe_volatile=True
     )
     stop = asyncio.Event()
-    engine = asyncio.create_task(Engine(store, Seams(reading), name=name).run(stop))
+    launcher = Launcher(store, templates) if templates else None
+    replica = Engine(store, Seams(reading), name=name, launcher=launcher, sending=sending)
+    engine = asyncio.create_task(replica.run(stop))
     try:
         yield Running(store, stop)
     finally:

@@ -3,15 +3,23 @@
 import re
 from collections.abc import Iterable
 
-from workers_sdk.protocol.keys import META
+from workers_sdk.protocol.keys import GATE_SECRET, META
 from workers_sdk.protocol.link import Link
 from workers_sdk.protocol.messages import Status
 
 # What an installation has for as long as it lives. Streams among them hold work in flight only.
 _PERMANENT = re.compile(
-    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|feed|schedules|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^test:"
+    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|gates|webhooks|webhooks-failing|outbox|feed|flow|schedules|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^{GATE_SECRET}$|^test:"
 )
-_OWNED = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|schedule|fires|task|attempts):(?P<id>[0-9a-z]{16})$")
+_OWNED = re.compile(
+    r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|schedule|fires|task|attempts|gate|audit):(?P<id>[0-9a-z]{16})$"
+)
+
+_LETTERS = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>dead-letters|dead-letter-kinds):?(?P<of>.*)$")
+
+_PLACES = re.compile(
+    r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<place>(?P<kind>lanes|lane|parked|held|slots):(?P<service>[^:]+).*)$"
+)
 
 
 async def leaked_keys(link: Link) -> list[str]:
@@ -25,7 +33,34 @@ async def leaked_keys(link: Link) -> list[str]:
     ttls = await link.execute_many([("PTTL", name) for name in lasting]) if lasting else []
     kept = [name for name, ttl in zip(lasting, ttls, strict=True) if ttl == -1]
     cared_for = await _cared_for(link, kept)
-    return sorted([name for name in kept if await _scenario_of(link, name) not in cared_for])
+    left = [name for name in kept if await _scenario_of(link, name) not in cared_for]
+    left = [name for name in left if not await _lists_dead_letters(link, name)]
+    return sorted([name for name in left if not await _is_place(link, name)])
+
+
+async def _lists_dead_letters(link: Link, name: str) -> bool:
+    """Whether it is a list of dead letters, and each of its members is one."""
+    if not (found := _LETTERS.match(name)):
+        return False
+    members = [one.decode() for one in await link.execute("ZRANGE", name, 0, -1)]
+    if found["kind"] == "dead-letter-kinds":
+        keys = [("EXISTS", f"{found['prefix']}dead-letters:{member}") for member in members]
+        return all(await link.execute_many(keys))
+    tasks = [("HGET", f"{found['prefix']}task:{member}", "fingerprint") for member in members]
+    return all(kind and found["of"] in ("", kind.decode()) for kind in await link.execute_many(tasks))
+
+
+async def _is_place(link: Link, name: str) -> bool:
+    """Whether it is a set of flow control, and each of its members says that it stands there."""
+    if not (found := _PLACES.match(name)):
+        return False
+    members = await link.execute("SMEMBERS" if found["kind"] == "slots" else "ZRANGE", name, *(() if found["kind"] == "slots" else (0, -1)))
+    if found["kind"] == "lanes":
+        due = await link.execute("ZSCORE", f"{found['prefix']}timers", f"fill:{found['service']}")
+        lanes = [("EXISTS", f"{found['prefix']}lane:{found['service']}:{one.decode()}") for one in members]
+        return due is not None or any(await link.execute_many(lanes))
+    tasks = [("HGET", f"{found['prefix']}task:{one.decode()}", "flow_places") for one in members]
+    return all(found["place"] in (text or b"").decode().split("\n") for text in await link.execute_many(tasks))
 
 
 async def _all_keys(link: Link) -> list[bytes]:

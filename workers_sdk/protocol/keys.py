@@ -166,6 +166,35 @@ class Partition:
         """Stream of the ready tasks of a service."""
         return f"{self.prefix}queue:{service}"
 
+    @property
+    def flow(self) -> str:
+        """Hash of what holds services back: `<service>` settings, `<service>:paused` and `*` (all services) pauses; JSON."""
+        return f"{self.prefix}flow"
+
+    def lanes(self, service: str) -> str:
+        """Sorted set of the tenants whose tasks wait for a managed service; score = how far it has served them."""
+        return f"{self.prefix}lanes:{service}"
+
+    def lane(self, service: str, tenant: str) -> str:
+        """Sorted set of the ready tasks of a tenant that wait for a managed service; lower scores go first."""
+        return f"{self.prefix}lane:{service}:{tenant}"
+
+    def slots(self, service: str, key: str = "") -> str:
+        """Set of the tasks that were handed out to a managed service, or of those among them that have a key."""
+        return f"{self.prefix}slots:{service}{':' * bool(key)}{key}"
+
+    def parked(self, service: str, key: str) -> str:
+        """Sorted set of the tasks that wait for a limit of their key."""
+        return f"{self.prefix}parked:{service}:{key}"
+
+    def rate(self, service: str, key: str = "") -> str:
+        """String: when the next task of a service, or of a key, is expected (GCRA); it expires."""
+        return f"{self.prefix}rate:{service}{':' * bool(key)}{key}"
+
+    def held(self, scenario_id: str) -> str:
+        """Sorted set of the ready tasks of a paused scenario."""
+        return f"{self.prefix}held:{scenario_id}"
+
     def index_of(self, status: str) -> str:
         """Sorted set of the scenario ids in one status; score = creation time in ms."""
         return f"{self.prefix}index:{status}"

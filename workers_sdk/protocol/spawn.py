@@ -79,4 +79,6 @@ def _spawned(item: object, known: set[str]) -> Spawned:
     if not isinstance(fields, dict):
         raise ValueError("fields of a task in spawn are not an object")
     known.add(key)
-    return Spawned(key, check_service(item["service"]), check_name(item["name"]), list(dict.fromkeys(needs)), fields)
+    return Spawned(
+        key, check_service(item["service"]), check_name(item["name"]), list(dict.fromkeys(needs)), fields
+    )

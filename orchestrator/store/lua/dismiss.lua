@@ -10,7 +10,7 @@
 -- Uses     check, dead_letters
 local letters = KEYS[1]
 local prefix = ARGV[1]
-local listed, keys = 0, {}
+local found, keys = 0, {}
 
 check(#ARGV > 1 and #ARGV <= 1001, '1 to 1000 items')
 redis.call('ZCARD', letters)
@@ -19,10 +19,10 @@ for i = 2, #ARGV do
   check(#id == 16, 'a task id')
   local key = prefix .. 'task:' .. id
   local kind = redis.call('HGET', key, 'fingerprint')
-  if note_gone(prefix, id, kind) then listed = listed + 1 end
+  if note_gone(prefix, id, kind) then found = found + 1 end
   if kind then keys[#keys + 1] = key end
 end
 
 for _, key in ipairs(keys) do redis.call('HDEL', key, 'fingerprint') end
 write_gone(prefix)
-return listed
+return found

@@ -10,7 +10,7 @@
 --       5 then_ms       string   time of the one after it; empty: there is none
 --       6 then_at_ms    string   when that one's turn comes: its time with jitter
 --       7 entries       string   JSON texts for `fires`, a line each; opaque
---       8 error         string   JSON object; of failed
+--       8 cause         string   JSON object, the error; of failed
 --       9 kept          integer  length of `fires`
 --      10 retention_ms  integer  how long a schedule that has ended is kept, milliseconds
 -- Returns  one of

@@ -66,7 +66,7 @@ end
 -- parents. Sets what it waits for.
 local function may_live(task, good, parents)
   local rules, n = rules_of(task), {waits = 0, good = good, lost = 0, dead = 0}
-  local written, whole_group = string.match(task.group or '', '^(%d+) (%d+)$')
+  local written, whole_group = string.match(task.group or '', '^(%d+) (%d+)')
   if written ~= whole_group then return false end  -- it waits for children that were never made
   for _, parent_id in ipairs(parents) do
     local word = standing(parent_id, task.id)
@@ -97,7 +97,7 @@ local function uncount(task, released, id)
   if not won then return end
   local good = rules_of(task).optional and task.status ~= 'cancelled'
   local was_lost = not good and (other.group or task.status == 'failed')
-  other.got = (good and won - 1 or won) .. ' ' .. (was_lost and lost - 1 or lost)
+  other.got = (good and won - 1 or won) .. ' ' .. (was_lost and math.max(lost - 1, 0) or lost)
   set(other, 'got', other.got)
 end
 

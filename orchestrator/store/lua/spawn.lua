@@ -19,7 +19,7 @@
 --      10 tasks        string   JSON list; see the fragment create
 --      11 ... fields   fields and values to set on the parent with the first chunk
 -- Returns  one of
---          OK, written        children written so far
+--          OK, written, timers of flow that are due   children written so far
 --          AT, written        the chunk does not start there; go on from this offset
 --          CONFLICT, task id  the id exists under another scenario; nothing was done
 --          TOO_MANY           the scenario would have more than `limit` tasks; nothing was done
@@ -50,7 +50,7 @@ local now = iso(at_ms)
 local written, whole_group, asked_by = string.match(group_at, '^(%d+) (%d+) (%S*)$')
 written = tonumber(written or 0)
 local waits = written > 0 and written < total and tonumber(whole_group) == total and asked_by == token
-local fresh = group_at == '' and (v[2] or '') == token and (status == 'processing' or token == '' and v[7] == '0')
+local fresh = group_at == '' and (v[2] or '') == token and (token ~= '' or v[7] == '0')
 local running = status == 'pending' or status == 'processing'
 if not found or found.cancel or not running or v[4] ~= scenario_id or not (waits or fresh) then
   return {'STALE'}
@@ -80,4 +80,4 @@ found.changed = found.changed or {}
 found.changed.pending = true
 write_counts(prefix, now)
 redis.call('HSET', parent_key, 'group', written + #list .. ' ' .. total .. ' ' .. token)
-return {'OK', written + #list}
+return {'OK', written + #list, unpack(touched)}

@@ -13,7 +13,7 @@
 --       7 facts        string   JSON object that says how the attempt went; opaque here
 -- Returns  one of
 --          OK, since when the attempts for this endpoint fail: ms since the Unix epoch, or 0
---          STALE   the delivery is gone, done, or was taken again; nothing was done
+--          STALE   the delivery is gone or done, was taken again, or this attempt was noted before; nothing was done
 -- Repeat   STALE
 -- Cost     O(1)
 -- Flags    allow-oom
@@ -21,22 +21,22 @@
 local delivery, waiting, failing, webhooks = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local delivery_id, endpoint_id, turn, status = ARGV[1], ARGV[2], whole(ARGV[3], 'turn'), ARGV[4]
 local delay_ms, keep_ms, facts = whole(ARGV[5], 'delay_ms'), whole(ARGV[6], 'keep_ms'), ARGV[7]
-local KEPT_ATTEMPTS = 20
+local SHOWN_ATTEMPTS = 20
 
 check((status == 'success' or status == 'failed' or status == 'pending') and string.sub(facts, 1, 1) == '{', 'how it went')
 check(keep_ms > 0, 'keep_ms')
 redis.call('ZCARD', waiting)
 local since = tonumber(redis.call('HGET', failing, endpoint_id) or 0)
 local known = redis.call('HEXISTS', webhooks, endpoint_id) == 1
-local found = redis.call('HMGET', delivery, 'status', 'turn', 'attempts', 'tries')
-if found[1] ~= 'pending' or tonumber(found[2]) ~= turn then return {'STALE'} end
+local found = redis.call('HMGET', delivery, 'status', 'turn', 'attempts', 'tries', 'held_until')
+if found[1] ~= 'pending' or tonumber(found[2]) ~= turn or found[5] == '0' then return {'STALE'} end
 local at_ms = now_ms()
 local now = iso(at_ms)
 local number = tonumber(found[3]) + 1
 
 redis.call('HSET', delivery, 'status', status, 'updated_at', now, 'held_until', 0, 'attempts', number, 'tries', tonumber(found[4]) + 1,
   'attempt:' .. number, '{"attempt":' .. number .. ',"at":"' .. now .. '",' .. string.sub(facts, 2))
-redis.call('HDEL', delivery, 'attempt:' .. (number - KEPT_ATTEMPTS))
+redis.call('HDEL', delivery, 'attempt:' .. (number - SHOWN_ATTEMPTS))
 if status == 'pending' then
   redis.call('ZADD', waiting, at_ms + delay_ms, delivery_id)
   redis.call('PEXPIRE', waiting, keep_ms)

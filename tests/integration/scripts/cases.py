@@ -246,7 +246,7 @@ async def advance(link: Link) -> Case:
         (SLIDE, "failed", "stream"),
     ):
         entries.append((await link.execute("XADD", "task-events", "*", "task_id", task_id)).decode())
-        rest += [task_id, kind, TOKEN, way, 0, 2, "result", "{}"]
+        rest += [task_id, kind, TOKEN, way, 0, 2, *(("result", "{}") if kind != "failed" else ("fingerprint", "0af"))]
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
     values = {
         "events": "task-events",
@@ -327,5 +327,7 @@ async def purge(link: Link) -> Case:
     await link.execute("ZADD", "index:success", 1, SCENARIO)
     for task_id in (TEXT, VOICE, VIDEO):
         await task(link, task_id, "text-service", "success")
+    await link.execute("HSET", f"task:{VIDEO}", "fingerprint", "text-service:0af")
+    await link.execute("ZADD", "dead-letters:text-service:0af", 1, VIDEO)
     await link.execute("ZADD", "timers", 1, f"purge:{SCENARIO}")
     return Case({"timers": "timers", "prefix": "", "scenario_id": SCENARIO, "limit": 100})

@@ -12,7 +12,15 @@ KEYS = {"schedule": f"schedule:{ID}", "schedules": "schedules", "timers": "timer
 
 async def schedule(link: Link, **more: Any) -> None:
     """One whose turn it is; the scenario before still runs."""
-    fields = {"schedule_id": ID, "state": "active", "next_ms": 1000, "next_at_ms": 1001, "revision": 3, "runs": 0, **more}
+    fields = {
+        "schedule_id": ID,
+        "state": "active",
+        "next_ms": 1000,
+        "next_at_ms": 1001,
+        "revision": 3,
+        "runs": 0,
+        **more,
+    }
     await link.execute("HSET", f"schedule:{ID}", *[part for pair in fields.items() for part in pair])
     await link.execute("HSET", f"scenario:{SCENARIO}", "status", "processing")
     await link.execute("ZADD", "schedules", 1, ID)
@@ -44,8 +52,20 @@ async def end_fire(link: Link) -> Case:
     await schedule(link, starting=TEXT, turn="{}", last_error='{"type":"x"}')
     await link.execute("LPUSH", f"fires:{ID}", "{}")
     keys = {"schedule": f"schedule:{ID}", "timers": "timers", "fires": f"fires:{ID}"}
-    values = {"schedule_id": ID, "outcome": "started", "scenario_id": TEXT, "from_ms": "1000", "then_ms": "2000"}
-    more = {"then_at_ms": "2001", "entries": '{"a":1}\n{"a":2}', "error": "", "kept": 20, "retention_ms": 1000}
+    values = {
+        "schedule_id": ID,
+        "outcome": "started",
+        "scenario_id": TEXT,
+        "from_ms": "1000",
+        "then_ms": "2000",
+    }
+    more = {
+        "then_at_ms": "2001",
+        "entries": '{"a":1}\n{"a":2}',
+        "cause": "",
+        "kept": 20,
+        "retention_ms": 1000,
+    }
     return Case({**keys, **values, **more})
 
 

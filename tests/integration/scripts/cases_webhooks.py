@@ -38,9 +38,7 @@ async def webhook_remove(link: Link) -> Case:
     await delivery(link)
     await link.execute("HSET", "webhooks-failing", ENDPOINT, 1)
     lists = {"deliveries": f"deliveries:{ENDPOINT}", "waiting": f"waiting-deliveries:{ENDPOINT}"}
-    return Case(
-        {"webhooks": "webhooks", "failing": "webhooks-failing", **lists, "endpoint_id": ENDPOINT}
-    )
+    return Case({"webhooks": "webhooks", "failing": "webhooks-failing", **lists, "endpoint_id": ENDPOINT})
 
 
 @case
@@ -69,10 +67,12 @@ async def webhook_take(link: Link) -> Case:
 async def webhook_record(link: Link) -> Case:
     await endpoint(link)
     await delivery(link, turn=21)
-    await link.execute("HSET", f"delivery:{ID}", "attempt:2", "{}")
+    await link.execute("HSET", f"delivery:{ID}", "held_until", 9, "attempt:2", "{}")
     keys = {"delivery": f"delivery:{ID}", "waiting": f"waiting-deliveries:{ENDPOINT}"}
     more = {"failing": "webhooks-failing", "webhooks": "webhooks", "delivery_id": ID, "endpoint_id": ENDPOINT}
-    return Case({**keys, **more, "turn": 21, "status": "pending", "delay_ms": 5_000, **KEEP, "facts": '{"ms":3}'})
+    return Case(
+        {**keys, **more, "turn": 21, "status": "pending", "delay_ms": 5_000, **KEEP, "facts": '{"ms":3}'}
+    )
 
 
 @case

@@ -14,8 +14,8 @@ from workers_sdk.protocol.scripts import LUA, Script, Scripts
 
 NAMES = sorted(path.stem for folder in (LUA, SCRIPTS) for path in Path(folder).glob("*.lua"))
 READS = {
-    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "LLEN", "SCARD", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE", "ZCARD",
-    "ZRANGEBYSCORE", "ZSCORE",
+    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "LLEN", "SCARD", "SMEMBERS", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE", "ZCARD",
+    "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
 }  # fmt: skip
 LISTS = ("attempts:", "audit:", "fires:")
 KEYLESS = {"TIME"}

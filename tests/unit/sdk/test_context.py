@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from workers_sdk import Cancelled, CancelToken, Context, Fail, Result
-from workers_sdk.context import Reference, references_of
+from workers_sdk import Cancelled, CancelToken, Context, Fail
+from workers_sdk.reference import Reference, references_of
 
 from .fakes import entry
 
@@ -40,7 +40,9 @@ def test_only_ids_in_fields_named_like_references_are_references() -> None:
 
 
 def test_a_result_has_value_and_reference() -> None:
-    assert context().result("text_task_id") == Result(TEXT, "CreateText", {"text": "hi"}, "s3://text")
+    result = context().result("text_task_id")
+    assert (result.task_id, result.name, result.ref) == (TEXT, "CreateText", "s3://text")
+    assert result.value == {"text": "hi"}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_params_that_are_no_object_are_an_error_of_their_own() -> None:
 
 def test_progress_is_cut_to_its_limits() -> None:
     said: list[tuple[float, str]] = []
-    ctx = Context(entry(), progress=lambda percent, message: said.append((percent, message)))
+    ctx = Context(entry(), progress=lambda percent, message: said.append((percent or 0, message)))
     ctx.progress(120)
     ctx.progress(-1, "x" * 5_000)
     ctx.progress(50, "\ud800")

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.support.wait import wait_until
+from workers_sdk import Worker
 from workers_sdk.claims import Claims
 from workers_sdk.finisher import Finisher
 from workers_sdk.handlers import Handlers
@@ -69,7 +70,7 @@ async def test_of_much_progress_the_newest_is_reported_now_and_then() -> None:
     clock = FakeClock()
     link = ListeningLink(clock)
     working = shift(clock, link)
-    progress, claims = Progress(working), Claims(working, lambda _: None)
+    progress, claims = Progress(working), Claims(working, lambda _, __: None)
     one, other = delivery(), delivery()
     one.claimed = other.claimed = True
     say, say_other = progress.sink(one), progress.sink(other)
@@ -93,12 +94,13 @@ async def test_of_much_progress_the_newest_is_reported_now_and_then() -> None:
 async def test_a_delivery_that_is_lost_before_its_first_step_gives_its_seat_back() -> None:
     clock = FakeClock()
     working = shift(clock, ListeningLink(clock))
-    runner = Runner(working, Handlers(), Finisher(working), Progress(working), None)
+    options = Worker("text-service", concurrency=1).options
+    runner = Runner(working, Handlers(), Finisher(working), Progress(working), options)
     lost = delivery()
     assert working.seats.take(1) == 1
 
     runner.start(lost)
-    runner.lose(lost)
+    runner.lose(lost, "cancelled")
     await wait_until(lambda: working.seats.free == 1, what="the seat to be free")
 
     assert runner.busy == 0

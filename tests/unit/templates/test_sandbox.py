@@ -164,7 +164,7 @@ def test_lists_that_share_their_items_are_as_large_as_they_look(grown: str, expr
     assert found <= {"template_timeout", "output_too_large", "too_deep", "not_json", "bad_expression"}
 
 
-@pytest.mark.parametrize("place", ["rows.parse", "plan.link", "plan.check_form", "generate._filled"])
+@pytest.mark.parametrize("place", ["rows.parse", "plan.link", "plan.check_form", "filling._filled"])
 def test_the_time_runs_until_the_last_task_is_made(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, name = (f"orchestrator.templates.{place}").rsplit(".", 1)
     late, seconds = importlib.import_module(module), [0.0]

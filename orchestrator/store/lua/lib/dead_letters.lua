@@ -33,10 +33,10 @@ end
 local function note_gone(prefix, id, kind)
   if not kind or kind == '' then return false end
   left[kind] = left[kind] or dead_count(prefix, kind)
-  local listed = redis.call('ZSCORE', prefix .. 'dead-letters:' .. kind, id)
-  if listed then left[kind] = left[kind] - 1 end
+  local place = redis.call('ZSCORE', prefix .. 'dead-letters:' .. kind, id)
+  if place then left[kind] = left[kind] - 1 end
   gone[#gone + 1] = {id, kind}
-  return listed and true or false
+  return place and true or false
 end
 
 local function write_gone(prefix)

@@ -1,10 +1,10 @@
 -- flow: what holds ready tasks back, and where they wait meanwhile. Needs the fragments counts and rules.
 --
--- A managed service has settings in the hash `flow`; its ready tasks wait in lanes, one per tenant, until `feed` moves
+-- A managed service has settings in the hash `flow`; its ready tasks wait in lanes, one per tenant, until `fill` moves
 -- them to the stream. A task names the sets that hold its id in `flow_places`, one a line: the lane (or what else it waits
 -- in) and the slots it has. So whoever ends it, or makes it wait again, knows from the task alone what to clean.
 local PRIORITY, AGE_MS = 2, 60000
-local flows, exits, touched, put = {}, {}, {}, 0
+local flows, firsts, exits, touched, put = {}, {}, {}, {}, 0
 
 -- Settings of a service; false: its tasks go straight to its stream. Reads.
 local function flow_of(prefix, service)
@@ -23,7 +23,10 @@ local function named(text) return (string.gsub(text, '%c', ' ')) end
 
 -- Where a new lane begins in the order of its tenants: it owes nothing and is owed nothing.
 local function first_of(prefix, service)
-  return tonumber(redis.call('ZRANGE', prefix .. 'lanes:' .. service, 0, 0, 'WITHSCORES')[2] or '0')
+  if not firsts[service] then
+    firsts[service] = tonumber(redis.call('ZRANGE', prefix .. 'lanes:' .. service, 0, 0, 'WITHSCORES')[2] or '0')
+  end
+  return firsts[service]
 end
 
 -- Where a ready task has to wait, for `put_aside`; false: nowhere. Reads.
@@ -44,7 +47,7 @@ local function aside_of(prefix, task)
   return aside
 end
 
--- Have the engine look at a service (`feed:`), or at what waits for a key (`unpark:`), at once.
+-- Have the engine look at a service (`fill:`), or at what waits for a key (`unpark:`), at once.
 local function touch(prefix, timer, at_ms)
   if touched[timer] then return end
   touched[timer] = true
@@ -65,7 +68,7 @@ local function put_aside(task, at_ms)
   if not aside.service then return end
   if aside.manage then redis.call('HSETNX', prefix .. 'flow', aside.service, '{}') end
   redis.call('ZADD', prefix .. 'lanes:' .. aside.service, 'NX', aside.first, aside.tenant)
-  touch(prefix, 'feed:' .. aside.service, at_ms)
+  touch(prefix, 'fill:' .. aside.service, at_ms)
 end
 
 -- Note that a task, with its `flow_places` read, leaves all of them. Reads; `write_exits` writes.
@@ -91,7 +94,7 @@ local function write_exits(at_ms)
       if place.kind == 'slots' and place.key ~= '' then
         touch(prefix, 'unpark:' .. place.service .. ' ' .. place.key, at_ms)
       elseif place.kind == 'slots' or place.kind == 'lane' then
-        touch(prefix, 'feed:' .. place.service, at_ms)
+        touch(prefix, 'fill:' .. place.service, at_ms)
       end
     end
     redis.call('HDEL', prefix .. 'task:' .. exit.id, 'flow_places', 'flow_score')

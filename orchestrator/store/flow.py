@@ -1,0 +1,262 @@
+"""Flow control: limits and pauses of services, pauses of scenarios, and tasks that wait in lanes; see docs/flow.md."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
+from workers_sdk.protocol.messages import dumps, loads
+
+from .store import Store
+
+ALL: Final = "*"
+"""Stands for all services."""
+MOST_TENANTS: Final = 100
+"""Whose lanes are counted one by one."""
+
+
+class TooSmallToShare(ValueError):
+    """A limit is smaller than the number of partitions, which share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` tasks per `per_ms`, evenly; up to `burst` of them at once after a rest."""
+
+    count: int
+    per_ms: int
+    burst: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a managed service. None: no limit.
+
+    Attributes:
+        concurrency: tasks that are handed out and have not ended.
+        rate: tasks that are handed out in a time.
+        weights: share of a tenant in the service; 1 when it is not named.
+    """
+
+    concurrency: int | None = None
+    rate: Rate | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why, who, and since when (ISO 8601) something is paused."""
+
+    reason: str = ""
+    by: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """What holds a service back, and what waits for it now.
+
+    Attributes:
+        limits: None when nobody manages it; its tasks then go straight to its stream.
+        paused: of the service itself, or of all services.
+        waiting: tasks in lanes per tenant, of `MOST_TENANTS` at most; not those that wait for a limit of their key.
+        out: tasks that were handed out under its limits and have not ended.
+        queued: entries in its stream, with those that workers hold.
+    """
+
+    service: str
+    limits: Limits | None
+    paused: Pause | None
+    waiting: dict[str, int]
+    out: int
+    queued: int
+
+
+class Flow:
+    """Part of a store. All methods may be repeated. Raises of all: Unavailable, Refused."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # --- services ----------------------------------------------------------------------------------------------------
+
+    async def limit(self, service: str, limits: Limits) -> None:
+        """Set the limits of a service. What has not begun is taken back and comes under them too.
+
+        Raises:
+            TooSmallToShare: there are more partitions than `concurrency`.
+        """
+        count = self._store.partitions.count
+        if limits.concurrency is not None and limits.concurrency < count:
+            raise TooSmallToShare(f"{count} partitions share it: it must be {count} or more")
+        for at in self._store.partitions:
+            facts = {**_facts(_share(limits, at.index, count)), "whole": _facts(limits)}
+            await self._set(at, service, "settings", facts)
+            await self._take_back(at, service)
+            await self.fill(at, service)
+
+    async def forget(self, service: str) -> None:
+        """Manage a service no longer; what waits is handed out."""
+        await self._set_everywhere(service, "settings", None)
+
+    async def pause(self, service: str, pause: Pause) -> None:
+        """Let nothing of a service (`ALL`: of any) begin any more; what runs goes on."""
+        await self._set_everywhere(service, "pause", {"reason": pause.reason, "by": pause.by})
+
+    async def resume(self, service: str) -> None:
+        """End the pause of a service, or the one of all services."""
+        await self._set_everywhere(service, "pause", None)
+
+    async def pause_of_all(self) -> Pause | None:
+        """The pause of all services, if there is one."""
+        return _pause(await self._store.link.execute("HGET", self._store.partitions[0].flow, ALL))
+
+    async def services(self) -> list[str]:
+        """Names of all services that got a task, or limits, or a pause."""
+        known: set[str] = set()
+        for at in self._store.partitions:
+            named = await self._store.link.execute("HKEYS", at.flow)
+            known |= {name.decode().removesuffix(":paused") for name in named} - {ALL}
+            known |= set(await self._store.services(at))
+        return sorted(known)
+
+    async def state(self, service: str) -> ServiceState:
+        """State of a service now, of all partitions together."""
+        execute = self._store.link.execute
+        waiting: dict[str, int] = {}
+        out = queued = 0
+        for at in self._store.partitions:
+            tenants = [one.decode() for one in await execute("ZRANGE", at.lanes(service), 0, MOST_TENANTS - 1)]
+            commands = [("ZCARD", at.lane(service, tenant)) for tenant in tenants]
+            commands += [("SCARD", at.slots(service)), ("XLEN", at.queue(service))]
+            *lengths, taken, length = await self._store.link.execute_many(commands)
+            for tenant, n in zip(tenants, lengths, strict=True):
+                waiting[tenant] = waiting.get(tenant, 0) + n
+            out, queued = out + taken, queued + length
+        first = self._store.partitions[0]
+        settings, paused, all_paused = await execute("HMGET", first.flow, service, f"{service}:paused", ALL)
+        waiting = {tenant: n for tenant, n in waiting.items() if n}
+        return ServiceState(service, _limits(settings), _pause(paused or all_paused), waiting, out, queued)
+
+    # --- scenarios ---------------------------------------------------------------------------------------------------
+
+    async def pause_scenario(self, scenario_id: str, pause: Pause | None = None) -> str:
+        """Pause a chunk of a scenario: a word of `pause_scenario.lua`; MORE: call again. Without a pause it goes on with
+        what began."""
+        at = self._store.partitions.of(scenario_id)
+        facts = dumps({"reason": pause.reason, "by": pause.by}) if pause else b""
+        return await self._word(
+            "pause_scenario",
+            scenario=at.scenario(scenario_id),
+            timers=at.timers,
+            prefix=at.prefix,
+            workers=GROUP_WORKERS,
+            scenario_id=scenario_id,
+            facts=facts,
+        )
+
+    async def resume_scenario(self, scenario_id: str, *, begin: bool) -> str:
+        """Hand out a chunk of what a paused scenario holds: a word of `resume_scenario.lua`; MORE: call again.
+
+        Args:
+            begin: end the pause; else it goes on with what began, unless the scenario was paused again.
+        """
+        at = self._store.partitions.of(scenario_id)
+        return await self._word(
+            "resume_scenario",
+            scenario=at.scenario(scenario_id),
+            timers=at.timers,
+            held=at.held(scenario_id),
+            prefix=at.prefix,
+            scenario_id=scenario_id,
+            begin=int(begin),
+            nonce=self._store.nonce(),
+        )
+
+    # --- lanes -------------------------------------------------------------------------------------------------------
+
+    async def fill(self, at: Partition, service: str) -> None:
+        """Move what may be handed out from the lanes of a service to its stream; take it back when it is paused."""
+        word = "MORE"
+        while word == "MORE":
+            word = await self._fill(at, service)
+        if word == "PAUSED":
+            await self._take_back(at, service)
+
+    async def unpark(self, at: Partition, service: str, key: str) -> None:
+        """Let tasks that wait for a key go back to their lanes, as many as its limits allow."""
+        values = {"timers": at.timers, "parked": at.parked(service, key), "prefix": at.prefix}
+        while await self._word("unpark", **values, service=service, key=key) == "MORE":
+            continue
+
+    async def _fill(self, at: Partition, service: str) -> str:
+        answer = await self._store.call(
+            "fill",
+            {
+                "timers": at.timers,
+                "queue": at.queue(service),
+                "prefix": at.prefix,
+                "service": service,
+                "workers": GROUP_WORKERS,
+                "nonce": self._store.nonce(),
+                "limit": self._store.policy.chunk,
+            },
+        )
+        return str(answer[0].decode())
+
+    async def _take_back(self, at: Partition, service: str) -> None:
+        values = {"queue": at.queue(service), "prefix": at.prefix, "service": service}
+        while await self._word("take_back", **values, workers=GROUP_WORKERS) == "MORE":
+            continue
+
+    async def _set_everywhere(self, subject: str, what: str, facts: dict[str, Any] | None) -> None:
+        for at in self._store.partitions:
+            await self._set(at, subject, what, facts)
+            for service in await self._store.services(at) if subject == ALL else [subject]:
+                await self.fill(at, service)
+
+    async def _set(self, at: Partition, subject: str, what: str, facts: dict[str, Any] | None) -> None:
+        values = {"flow": at.flow, "timers": at.timers, "services": at.services}
+        text = b"" if facts is None else dumps(facts)
+        await self._store.call("set_flow", {**values, "subject": subject, "what": what, "facts": text})
+
+    async def _word(self, script: str, **values: Any) -> str:
+        answer = await self._store.call(script, {**values, "limit": self._store.policy.chunk})
+        return str(answer.decode())
+
+
+def parted(timers: Sequence[bytes]) -> list[tuple[str, str]]:
+    """Timers of flow as (kind, subject), those of keys first: what they let go waits in a lane next."""
+    return sorted((_pair(timer) for timer in timers), reverse=True)
+
+
+def _pair(timer: bytes) -> tuple[str, str]:
+    kind, _, subject = timer.decode(errors="replace").partition(":")
+    return kind, subject
+
+
+def _share(limits: Limits, index: int, count: int) -> Limits:
+    """What one of `count` partitions may use."""
+    concurrency = limits.concurrency
+    if concurrency is not None:
+        concurrency = concurrency // count + (index < concurrency % count)
+    rate = limits.rate
+    if rate is not None:
+        rate = Rate(rate.count, rate.per_ms * count, max(1, rate.burst // count))
+    return replace(limits, concurrency=concurrency, rate=rate)
+
+
+def _facts(limits: Limits) -> dict[str, Any]:
+    return {name: value for name, value in asdict(limits).items() if value}
+
+
+def _limits(text: bytes | None) -> Limits | None:
+    if text is None:
+        return None
+    whole = loads(text).get("whole", {})
+    rate = Rate(**whole["rate"]) if "rate" in whole else None
+    return Limits(whole.get("concurrency"), rate, whole.get("weights", {}))
+
+
+def _pause(text: bytes | None) -> Pause | None:
+    return None if text is None else Pause(**loads(text))

@@ -1,0 +1,93 @@
+-- pause_scenario: from the first call on nothing of a scenario is handed out any more; what no worker has begun is taken
+-- back, a chunk of tasks a call, and held until it is resumed. What runs goes on. A timer lets the engine go on when the
+-- caller dies.
+--
+-- KEYS  1 scenario     hash     scenario:<id>
+--       2 timers       zset     what is due later
+-- ARGV  1 prefix       string   key prefix of the partition
+--       2 workers      string   consumer group of the workers
+--       3 scenario_id  string
+--       4 facts        string   JSON object: reason and author, the time is added to it; empty goes on with one that began
+--       5 limit        integer  tasks a call
+-- Returns  one of
+--          DONE       nothing of it begins any more
+--          MORE       call again
+--          RESUMED    it is not paused (any more); at most the timer was removed
+--          FINAL      it has ended, or is being cancelled; at most the timer was removed
+--          UNKNOWN    there is no such scenario
+-- Repeat   goes on, then DONE.
+-- Cost     O(limit)
+-- Flags    allow-oom
+-- Uses     check, clock, iso, counts, rules, flow, backlog
+local scenario, timers = KEYS[1], KEYS[2]
+local prefix, workers, scenario_id, facts, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], item_count(ARGV[5])
+local timer = 'pause:' .. scenario_id
+local moves, lasts = {}, {}
+
+check(limit > 0 and (facts == '' or string.find(facts, '^{.*}$') ~= nil), 'facts')
+redis.call('ZCARD', timers)
+local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'paused', 'pause_at', 'cancel')
+local at_ms = now_ms()
+local now = iso(at_ms)
+
+local function refusal()
+  if not state[1] then return 'UNKNOWN' end
+  if state[5] or state[1] ~= 'pending' and state[1] ~= 'processing' then return 'FINAL' end
+  return facts == '' and not state[3] and 'RESUMED' or nil
+end
+
+local word = refusal()
+if word then
+  redis.call('ZREM', timers, timer)
+  return word
+end
+local position = tonumber(state[4] or 1)
+counts_of(prefix, scenario_id).paused = true
+
+-- Whether a task waits in a lane, or in a stream where no worker has taken it.
+local function has_not_begun(service, entry, places)
+  if entry == '' then return string.find(places, '^lane:') or string.find(places, '^parked:') end
+  local queue = prefix .. 'queue:' .. service
+  if not lasts[queue] then lasts[queue] = select(3, backlog_of(queue, workers)) end
+  return is_after(entry, lasts[queue])
+end
+
+-- The cursor is a position in the JSON list of ids, which are plain strings.
+local function read_task_at(id)
+  local key = prefix .. 'task:' .. id
+  local v = redis.call('HMGET', key, 'status', 'scenario_id', 'service', 'entry', 'attempt', 'flow_places', 'flow_score',
+    'rules')
+  local entry, places = v[4] or '', v[6] or ''
+  if v[1] ~= 'pending' or v[2] ~= scenario_id or not has_not_begun(v[3], entry, places) then return end
+  local task = {id = id, key = key, service = v[3], scenario_id = scenario_id, rules = v[8], flow_places = places,
+    flow_score = v[7], entry = entry, attempt = entry ~= '' and v[5] - 1 or v[5]}
+  plan_exit(prefix, task)
+  task.aside = aside_of(prefix, task)
+  moves[#moves + 1] = task
+end
+
+for _ = 1, limit do
+  local _, last, id = string.find(state[2] or '', '"([^"]+)"', position)
+  if not id then position = nil break end
+  position = last + 1
+  read_task_at(id)
+end
+
+write_exits(at_ms)
+for _, task in ipairs(moves) do
+  if task.entry ~= '' then redis.call('XDEL', prefix .. 'queue:' .. task.service, task.entry) end
+  redis.call('HSET', task.key, 'attempt', task.attempt or 0, 'updated_at', now)
+  put_aside(task, at_ms)
+end
+if facts ~= '' then
+  local rest = facts == '{}' and '' or ',' .. string.sub(facts, 2, -2)
+  redis.call('HSET', scenario, 'paused', '{"at":"' .. now .. '"' .. rest .. '}')
+end
+redis.call('HSET', scenario, 'pause_at', position or #state[2] + 1, 'updated_at', now)
+redis.call('ZREM', timers, 'resume:' .. scenario_id)
+if position then
+  redis.call('ZADD', timers, at_ms + 1000, timer)
+  return 'MORE'
+end
+redis.call('ZREM', timers, timer)
+return 'DONE'

@@ -1,0 +1,108 @@
+"""Puts ids and values into a plan: the tasks to be created."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.templates.bindings import Binder
+from orchestrator.templates.planned import Filling, Plan, PlannedTask
+from orchestrator.templates.problems import Refused
+from orchestrator.templates.references import TaskIds
+from orchestrator.templates.state import Rendering
+from orchestrator.templates.tree import Json, Tree, size_of, substitute
+from workers_sdk.protocol.keys import short_uuid
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task to be created.
+
+    `key` is its local id, `queue` its real in-degree, `consumers` are ids; `fields` are the template's own fields,
+    `policy` is its `retry` with all defaults, times in milliseconds; `rules` are for the scripts, `on_ready` for the engine.
+    Values inside may be shared between tasks and scenarios: read, do not change.
+    """
+
+    id: str
+    key: str
+    service: str
+    name: str
+    queue: int
+    consumers: list[str]
+    fields: dict[str, Json]
+    policy: dict[str, Json] | None = None
+    rules: dict[str, Json] | None = None
+    on_ready: dict[str, Json] | None = None
+
+
+def fill(plan: Plan, state: Rendering, variables: Mapping[str, Json]) -> list[TaskSpec]:
+    """The tasks of a plan, in its order. Raises Refused (too much) and Unfit."""
+    scenario_id, known = state.scenario_id, {name: id_ for id_, name in state.names.items()}
+    ids = [known.get(task.key) or short_uuid(scenario_id, task.key) for task in plan.tasks]
+    binder = Binder(state, plan.words, ids, variables)
+    settled = state.settled
+    tasks: list[TaskSpec] = []
+    last: Filling | None = None
+    filled: dict[str, Json] = {}
+    more: dict[str, Json] = {}
+    for task, task_id in zip(plan.tasks, ids, strict=True):
+        if task.filling is not last:
+            state.check_time()
+            last = task.filling
+            filled, more = _filled(last, state, ids, binder)
+        fields = filled if task.index is None else {**filled, "index": task.index, **_own_index(filled)}
+        consumers = [ids[consumer] for consumer in task.consumers]
+        rules, on_ready = _ruled(task, more, settled, ids) if more or task.terms is not None else (None, None)
+        spec = TaskSpec(
+            task_id, task.key, task.service, task.name, task.queue, consumers, fields, task.policy, rules, on_ready
+        )  # fmt: skip
+        tasks.append(spec)
+    return tasks
+
+
+def _filled(
+    filling: Filling, state: Rendering, ids: Sequence[str], binder: Binder
+) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Template fields of a task and what it takes at run time."""
+    more: dict[str, Json] = {}
+    if filling.taken is not None:
+        fields, more = binder.bound(filling, filling.taken)
+    else:
+        fields = filling.base.copy()
+        if filling.open:
+            values = filling.row.values(state.values)
+            for name, tree in filling.open:
+                fields[name] = _value(tree, values, ids)
+    if filling.copies > 1:
+        _pay(size_of(fields) + size_of(more), filling.copies, state.limits.max_output)
+    return fields, more
+
+
+def _ruled(
+    task: PlannedTask, more: dict[str, Json], settled: list[Json], ids: list[str]
+) -> tuple[dict[str, Json] | None, dict[str, Json] | None]:
+    """`rules` and `on_ready` of a task."""
+    rules: dict[str, Json] | None = None
+    on_ready: dict[str, Json] | None = None
+    if task.terms is not None:
+        rules, on_ready = task.terms.filled(settled, task.filling.row.values(settled), ids)
+    if more:
+        rules, on_ready = {**(rules or {}), "ask": True}, {**(on_ready or {}), **more}
+    return rules, on_ready
+
+
+def _own_index(filled: dict[str, Json]) -> dict[str, Json]:
+    return {"index": filled["index"]} if "index" in filled else {}
+
+
+def _value(tree: Tree, values: list[Json], ids: Sequence[str]) -> Json:
+    if type(tree) is not TaskIds:
+        return substitute(tree, values)
+    found = [ids[part] if type(part) is int else substitute(part[0], values) for part in tree.parts]
+    if tree.many:
+        return found
+    return found[0] if found else None
+
+
+def _pay(size: int, copies: int, most: int) -> None:
+    """Copies share their values here, but not in Redis: their size counts as often as they are made."""
+    if size * copies > most:
+        raise Refused("output_too_large", f"{copies} copies of a task are longer than {most} characters")

@@ -1,0 +1,75 @@
+"""Forms: which JSON Schemas may be one, and what they say of a value."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.forms import DIALECT, MAX_FORM_DEPTH, MAX_FORM_WEIGHT, Form, FormError, check_form
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(levels):
+        schema = {"not": schema}
+    return schema
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """References to references: small to write, 2 ** levels parts."""
+    defs: dict[str, Any] = {
+        f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(levels)
+    } | {f"a{levels}": {"type": "integer"}}
+    return {"$defs": defs, "$ref": "#/$defs/a0"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "string", "maxLength": 5},
+        {"$schema": DIALECT, "$defs": {"name": {"type": "string"}}, "items": {"$ref": "#/$defs/name"}},
+        {"properties": {"$ref": {"type": "string"}, "$id": {"format": "email"}}},
+        {"const": {"$ref": "https://elsewhere.invalid/"}},
+        {"pattern": "^[a-z]+$"},
+        doubling(3),
+    ],
+)
+def test_a_plain_schema_is_a_form(schema: dict[str, Any]) -> None:
+    assert check_form(schema) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "pointer", "word"),
+    [
+        (True, "", "object"),
+        ({"$ref": "https://elsewhere.invalid/form.json"}, "/$ref", "only `#/$defs/"),
+        ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "/properties/a/$ref", "only `#/$defs/"),
+        ({"$ref": "#"}, "/$ref", "only `#/$defs/"),
+        ({"$ref": "#/$defs/nowhere"}, "", "does not exist"),
+        ({"properties": {"a": {"$id": "https://elsewhere.invalid/"}}}, "/properties/a/$id", "cannot be used"),
+        ({"$defs": {"a": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "", "refers to itself"),
+        (doubling(20), "", f"more than {MAX_FORM_WEIGHT} parts"),
+        (nested(MAX_FORM_DEPTH), "", "nested deeper"),
+        (nested(5_000), "", "nested deeper"),
+        ({"description": "x" * 20_000}, "", "bytes"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "/$schema", "dialect"),
+        ({"type": "text"}, "/type", "not valid"),
+        ({"$defs": 5, "$ref": "#/$defs/a"}, "/$defs", "object"),
+        ({"format": "nonsense"}, "/format", "Unknown format"),
+        ({"pattern": "(?=a)"}, "/pattern", "regex"),
+    ],
+)
+def test_what_reaches_out_or_could_be_slow_is_refused(schema: Any, pointer: str, word: str) -> None:
+    [error] = check_form(schema)
+    assert error.pointer == pointer
+    assert word in error.message
+
+
+def test_errors_of_a_value_have_pointers_and_never_the_value() -> None:
+    form = Form({"properties": {"a/b": {"type": "string", "format": "email", "maxLength": 3}}})
+    errors = form.errors({"a/b": "a secret"})
+
+    assert [error.pointer for error in errors] == ["/a~1b", "/a~1b"]
+    assert "secret" not in str(errors)
+    assert form.errors({"a/b": 1}) == [FormError("/a~1b", 'The value is not of type "string"')]
+    assert form.errors({}) == []

@@ -1,0 +1,47 @@
+"""One line per attempt that ended: at `warning` when it failed, else at `debug`."""
+
+import logging
+from typing import Any, Final
+
+import structlog
+
+from .held import Delivery
+from .outcome import Outcome
+from .protocol.messages import EventKind, loads
+from .protocol.seams import Clock
+
+
+class AttemptLog:
+    """Asks once, at the start, whether anybody wants to hear of attempts that went well."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._log = structlog.get_logger("workers_sdk")
+        self._says_debug: Final = _enabled(self._log, logging.DEBUG)
+
+    def ended(self, delivery: Delivery, outcome: Outcome | None) -> None:
+        """Tell of an attempt; `outcome`: None when nobody wants to know any more, or nothing is known."""
+        if outcome and outcome.kind is EventKind.FAILED:
+            error = loads(outcome.fields["error"])
+            self._log.warning(
+                "attempt_failed", **self._facts(delivery), error=error["type"], message=error["message"]
+            )
+        elif self._says_debug:
+            ended = {"cause": delivery.cancelled.cause} if delivery.cancelled.is_set() else {}
+            self._log.debug("attempt_dropped" if ended else "attempt_ended", **self._facts(delivery), **ended)
+
+    def _facts(self, delivery: Delivery) -> dict[str, Any]:
+        entry = delivery.entry
+        return {
+            "task_id": entry.task_id,
+            "scenario_id": entry.scenario_id,
+            "task": entry.name,
+            "attempt": entry.attempt,
+            "ms": round(1000 * (self._clock.monotonic() - delivery.began)),
+        }
+
+
+def _enabled(log: Any, level: int) -> bool:
+    """Loggers of structlog can tell; one of the user's own may not."""
+    asked = getattr(log, "is_enabled_for", None) or getattr(log, "isEnabledFor", None)
+    return bool(asked(level)) if asked else True
