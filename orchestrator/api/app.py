@@ -23,6 +23,7 @@ from . import (
     handlers,
     health,
     scenarios,
+    schedule_fires,
     schedules,
     tasks,
     templates,
@@ -69,7 +70,7 @@ def create_app(
     )
     app.add_middleware(Edge)
     handlers.install(app)
-    routers = (scenarios, schedules, tasks, cancel, gates, gate_page, webhooks, deliveries, templates, artifacts, health)
+    routers = (scenarios, schedules, schedule_fires, tasks, cancel, gates, gate_page, webhooks, deliveries, templates, artifacts, health)
     for module in routers:
         app.include_router(module.router)
     documented.install(app)

@@ -51,6 +51,13 @@ _GATE: Final[dict[str, Json]] = {
     "links": {"self": f"/gates/{TASK_ID}"},
 }
 
+_WHOLE: Final[dict[str, Json]] = (
+    _GATE
+    | {"message": "", "form": {"type": "string"}, "draft": "Cats.", "value": "Cats!", "revision": 1}
+    | {"self_approval": False, "submitter": "bob", "on_reject": "fail", "default": None}
+    | {"votes": [_VOTE], "outcome": None, "audit": [{"what": "opened", "at": TIME}]}
+)
+
 
 class DecisionIn(Request):
     """A vote. Who votes is what the caller says: put your own log-in before it, or use links."""
@@ -135,22 +142,7 @@ class GateItem(BaseModel):
 class GateOut(GateItem):
     """A gate with what is decided on."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                _GATE
-                | {
-                    "message": "",
-                    "form": {"type": "string"},
-                    "draft": "Cats.",
-                    "value": "Cats!",
-                    "revision": 1,
-                }
-                | {"self_approval": False, "submitter": "bob", "on_reject": "fail", "default": None}
-                | {"votes": [_VOTE], "outcome": None, "audit": [{"what": "opened", "at": TIME}]}
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_WHOLE]})
 
     message: str
     form: Json = Field(description="JSON Schema that an approved value satisfies; null: any value.")
@@ -168,6 +160,8 @@ class GateOut(GateItem):
 
 class DecidedOut(GateOut):
     """A gate after a vote."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_WHOLE | {"repeated": False}]})
 
     repeated: bool = Field(description="The same vote was there already; nothing was changed.")
 

@@ -47,7 +47,9 @@ _PAGE: Final = Template(
 )
 _QUESTION: Final = Template(
     '<p class="text">$message</p><p>You decide as <b>$by</b>. $facts</p>'
-    '<form method="post" action="/gates/$task_id/decide"><input type="hidden" name="token" value="$token">'
+    # The first button is what Enter in a text box would press: one that does nothing.
+    '<form method="post" action="decide"><button disabled hidden></button>'
+    '<input type="hidden" name="token" value="$token">'
     '<input type="hidden" name="revision" value="$revision">$fields'
     f'<label>Comment<textarea name="comment" rows="2" maxlength="{MAX_COMMENT_CHARS}"></textarea></label>'
     '<button name="decision" value="approve">Approve</button><button name="decision" value="reject">Reject</button></form>'
@@ -144,7 +146,6 @@ def _question(gate: Gate, link: Grant, token: str) -> str:
         message=escape(gate.facts.message),
         by=escape(link.by),
         facts=escape(" ".join(facts)),
-        task_id=escape(gate.task_id),
         token=escape(token),
         revision=gate.revision,
         fields=value_fields(gate),

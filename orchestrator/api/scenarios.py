@@ -83,7 +83,7 @@ async def generate(
     if len(request.headers.getlist("Idempotency-Key")) > 1:
         raise Problem("invalid_request", "The request has more than one Idempotency-Key.")
     order = _order("generate", body, needs, idempotency_key)
-    answer = await replayed(order, needs.store) or await carried_out(order, request, needs)
+    answer = await replayed(order, needs.store) or await carried_out(order, len(await request.body()), needs)
     request.state.scenario_id = answer.scenario_id
     headers = {"Location": f"/scenarios/{answer.scenario_id}"}
     if answer.replayed:
@@ -101,7 +101,7 @@ async def generate(
 )
 async def plan(body: GenerateIn, request: Request, needs: Needs) -> Response:
     """Give the graph, the warnings and the longest chain. Nothing is stored."""
-    answer = await carried_out(_order("plan", body, needs, None), request, needs)
+    answer = await carried_out(_order("plan", body, needs, None), len(await request.body()), needs)
     return json_response(answer.body)
 
 
@@ -112,9 +112,13 @@ def _order(work: Work, body: GenerateIn, needs: Services, key: str | None) -> Or
     return Order(work, template, scenario_id, variables, unused, needs.settings.strict_templates, idempotency)
 
 
-async def carried_out(order: Order, request: Request, needs: Services) -> Answer:
-    """Here when it is small, by a renderer when it is not; what is too much for here shows while it is made."""
-    if len(await request.body()) <= INLINE_BYTES:
+async def carried_out(order: Order, size: int, needs: Services) -> Answer:
+    """Here when it is small, by a renderer when it is not; what is too much for here shows while it is made.
+
+    Args:
+        size: bytes of what was asked for.
+    """
+    if size <= INLINE_BYTES:
         try:
             return await carry_out(order, needs.store, SMALL)
         except TemplateError as error:

@@ -174,6 +174,13 @@ class ScheduleOut(ScheduleItem):
     )
 
 
+class ScheduleRemoved(BaseModel):
+    """A short yes."""
+
+    schedule_id: str
+    removed: Literal[True] = True
+
+
 class SchedulePageOut(BaseModel):
     """Schedules, newest first."""
 

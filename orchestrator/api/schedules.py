@@ -8,18 +8,14 @@ from typing import Annotated, Any, Final
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from orchestrator.store.arguments import ScenarioTooLarge
 from orchestrator.store.records import Cause
-from orchestrator.store.schedule_records import Fire, FireOutcome, ScheduleRecord, State
-from orchestrator.store.schedules import Begun, ScheduleEnded, Schedules, asked_fire
-from orchestrator.templates import TemplateError, UnknownTemplate
-from workers_sdk.protocol.keys import is_id, scenario_id_from, short_uuid
+from orchestrator.store.schedule_records import ScheduleRecord
+from orchestrator.store.schedules import Schedules
+from workers_sdk.protocol.keys import is_id, scenario_id_from
 
 from .answers import json_response
 from .body import JsonRoute
 from .documented import BODY, problems
-from .handlers import problem_of
-from .models import GenerateOut
 from .problems import Problem, not_found
 from .scenarios import Cursor, IdempotencyKey, carried_out
 from .schedule_models import (
@@ -29,20 +25,19 @@ from .schedule_models import (
     ScheduleIn,
     ScheduleOut,
     SchedulePageOut,
+    ScheduleRemoved,
 )
 from .schedule_views import definition_of, delay_of, fire_times, schedule_item, schedule_out, when_of
 from .services import Needs, Services
-from .submission import Order, variables_of
+from .submission import Order, Work, variables_of
 
 router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRoute)
 
 Id = Annotated[str, Path(description="16 characters.")]
 
-_LOCATION: Final[dict[str, Any]] = {
+LOCATION: Final[dict[str, Any]] = {
     "headers": {"Location": {"description": "Address of what was made.", "schema": {"type": "string"}}}
 }
-_NEVER: Final = ("invalid_template", "unknown_template", "scenario_too_large")
-"""Codes of problems that no repetition mends."""
 
 
 @router.post(
@@ -52,7 +47,7 @@ _NEVER: Final = ("invalid_template", "unknown_template", "scenario_too_large")
     summary="Make a schedule",
     response_model=ScheduleOut,
     responses={
-        201: _LOCATION,
+        201: LOCATION,
         **problems(
             *BODY, "invalid_schedule", "unknown_template", "invalid_template", "idempotency_conflict", "busy"
         ),
@@ -64,17 +59,15 @@ async def create_schedule(
     """Have a scenario started by cron, at intervals, or once. The template is tried with the variables at once; what is
     wrong later is told by `last_error`. The same Idempotency-Key gives the same schedule for as long as it exists."""
     digest = hashlib.sha256(orjson.dumps(body.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    if idempotency_key:
-        schedule_id = scenario_id_from(f"schedule {idempotency_key}".encode())
-        _, known = await Schedules(needs.store).read(schedule_id)
-        if known:
-            return await _made(known, digest, needs)
-    else:
-        schedule_id = scenario_id_from(secrets.token_bytes(16))
+    named = f"schedule {idempotency_key}".encode() if idempotency_key else secrets.token_bytes(16)
+    schedule_id = scenario_id_from(named)
+    if known := (await Schedules(needs.store).read(schedule_id))[1]:
+        return await _made(known, digest, needs)
     variables, warnings = variables_of(body, needs.registry.get(body.scenario))
     definition = definition_of(body, variables, digest)
     replace(definition.when, once_ms=definition.when.once_ms or delay_of(body)).check()
-    await carried_out(_order("plan", body.scenario, variables, needs), request, needs)
+    order = order_of("plan", body.scenario, variables, schedule_id, needs)
+    await carried_out(order, len(await request.body()), needs)
     made, is_new = await Schedules(needs.store).create(
         schedule_id,
         definition,
@@ -130,7 +123,8 @@ async def preview_schedule(body: PreviewIn, needs: Needs) -> Response:
 )
 async def get_schedule(schedule_id: Id, needs: Needs) -> Response:
     """Give what it is, when it fires next, and what became of its last fires."""
-    return await _shown(await _existing(schedule_id, needs), needs)
+    _, record = await existing(schedule_id, needs)
+    return await _shown(record, needs)
 
 
 @router.post(
@@ -142,7 +136,7 @@ async def get_schedule(schedule_id: Id, needs: Needs) -> Response:
 )
 async def pause_schedule(schedule_id: Id, body: PauseIn, needs: Needs) -> Response:
     """Let nothing fire until it is resumed. Scenarios that run go on. Paused again it stays so and is no error."""
-    await _existing(schedule_id, needs)
+    await existing(schedule_id, needs)
     return await _shown(await Schedules(needs.store).pause(schedule_id, Cause(body.reason, body.by)), needs)
 
 
@@ -155,102 +149,39 @@ async def pause_schedule(schedule_id: Id, body: PauseIn, needs: Needs) -> Respon
 )
 async def resume_schedule(schedule_id: Id, needs: Needs) -> Response:
     """Go on with the next fire from now; those that fell into the pause are not made up for."""
-    await _existing(schedule_id, needs)
+    await existing(schedule_id, needs)
     return await _shown(await Schedules(needs.store).resume(schedule_id), needs)
 
 
 @router.delete(
     "/{schedule_id}",
-    status_code=204,
     operation_id="remove_schedule",
     summary="Remove a schedule",
-    response_class=Response,
+    response_model=ScheduleRemoved,
     responses=problems("not_found"),
 )
 async def remove_schedule(schedule_id: Id, needs: Needs) -> Response:
     """Remove it with its history. Scenarios that it started go on."""
-    await _existing(schedule_id, needs)
+    await existing(schedule_id, needs)
     await Schedules(needs.store).remove(schedule_id)
-    return Response(status_code=204)
+    return json_response({"schedule_id": schedule_id, "removed": True})
 
 
-@router.post(
-    "/{schedule_id}/fire",
-    status_code=201,
-    operation_id="fire_schedule",
-    summary="Start the scenario of a schedule now",
-    response_model=GenerateOut,
-    responses={
-        201: _LOCATION,
-        **problems(
-            "not_found", "schedule_ended", "schedule_busy", "unknown_template", "invalid_template", "busy"
-        ),
-    },
-)
-async def fire_schedule(
-    schedule_id: Id, request: Request, needs: Needs, idempotency_key: IdempotencyKey = None
-) -> Response:
-    """Fire out of turn, of a paused schedule too. The next fire stays as it is, and `overlap` holds."""
-    now_ms, record = await Schedules(needs.store).read(schedule_id if is_id(schedule_id) else "0" * 16)
-    if record is None:
-        raise not_found()
-    fire = asked_fire(schedule_id, now_ms, idempotency_key or "")
-    if not (idempotency_key and await needs.store.scenario(fire.scenario_id)):
-        fire = await _begun(record, fire, needs)
-    request.state.scenario_id = fire.scenario_id
-    answer = await _carried_out(record, fire, request, needs)
-    return json_response(answer, 201, {"Location": f"/scenarios/{fire.scenario_id}"})
-
-
-async def _begun(record: ScheduleRecord, fire: Fire, needs: Services) -> Fire:
-    """Raises Problem (409) when it cannot begin now."""
-    if record.state is State.ENDED:
-        raise ScheduleEnded(record.schedule_id)
-    begun = await Schedules(needs.store).begin(record.schedule_id, fire)
-    if begun.word == "CANCEL":
-        await _cancelled(begun, record.schedule_id, needs)
-        begun = await Schedules(needs.store).begin(record.schedule_id, fire)
-    if begun.fire is None or begun.fire.scenario_id != fire.scenario_id:
-        raise _busy(begun)
-    return begun.fire
-
-
-async def _cancelled(begun: Begun, schedule_id: str, needs: Services) -> None:
-    word = await needs.store.cancel(
-        begun.scenario_id, Cause("the next scenario of its schedule is asked for", schedule_id)
-    )
-    while word == "MORE":
-        word = await needs.store.cancel(begun.scenario_id)
-
-
-async def _carried_out(record: ScheduleRecord, fire: Fire, request: Request, needs: Services) -> bytes:
-    """Make the scenario. When we die or have no time for it, the engine goes on with it."""
-    told, schedules = record.definition, Schedules(needs.store)
-    try:
-        order = replace(
-            _order("generate", told.scenario, told.variables, needs), scenario_id=fire.scenario_id
-        )
-        answer = await carried_out(order, request, needs)
-    except (TemplateError, UnknownTemplate, ScenarioTooLarge, Problem) as error:
-        problem = error if isinstance(error, Problem) else problem_of(error)
-        if problem and problem.code in _NEVER:
-            cause = {"type": problem.code, "message": str(problem.detail)}
-            await schedules.end(record, fire, FireOutcome.FAILED, cause)
-        raise
-    await schedules.end(record, fire, FireOutcome.STARTED)
-    return answer.body
-
-
-def _order(work: Any, scenario: str, variables: dict[str, Any], needs: Services) -> Order:
+def order_of(
+    work: Work, scenario: str, variables: dict[str, Any], scenario_id: str, needs: Services
+) -> Order:
+    """To make the scenario of a schedule, or to try whether it can be made. Raises UnknownTemplate."""
     template, strict = needs.registry.get(scenario), needs.settings.strict_templates
-    return Order(work, template, short_uuid("0" * 16, "a plan"), variables, [], strict)
+    return Order(work, template, scenario_id, variables, [], strict)
 
 
-async def _existing(schedule_id: str, needs: Services) -> ScheduleRecord:
-    record = (await Schedules(needs.store).read(schedule_id))[1] if is_id(schedule_id) else None
-    if record is None:
-        raise not_found()
-    return record
+async def existing(schedule_id: str, needs: Services) -> tuple[int, ScheduleRecord]:
+    """The time in milliseconds, and a schedule by the id of an address. Raises Problem (404)."""
+    if is_id(schedule_id):
+        now_ms, record = await Schedules(needs.store).read(schedule_id)
+        if record:
+            return now_ms, record
+    raise not_found()
 
 
 async def _shown(record: ScheduleRecord | None, needs: Services) -> Response:
@@ -272,10 +203,3 @@ async def _made(known: ScheduleRecord, digest: str, needs: Services) -> Response
 
 def _location(schedule_id: str) -> dict[str, str]:
     return {"Location": f"/schedules/{schedule_id}"}
-
-
-def _busy(begun: Begun) -> Problem:
-    if begun.scenario_id and begun.fire is None:
-        detail = "The scenario before still runs."
-        return Problem("schedule_busy", detail, extra={"scenario_id": begun.scenario_id})
-    return Problem("schedule_busy", "Another fire of it is under way.")

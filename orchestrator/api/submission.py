@@ -67,7 +67,7 @@ async def carry_out(order: Order, store: Store, limits: Limits) -> Answer:
     submitted = await store.submit(new, order.idempotency)
     # The template may have changed since the first time: a replay tells what was stored then.
     first = await store.scenario(submitted.scenario_id) if submitted.replayed else None
-    return Answer(_accepted(submitted.scenario_id, first or new), submitted.scenario_id, submitted.replayed)
+    return Answer(accepted(submitted.scenario_id, first or new), submitted.scenario_id, submitted.replayed)
 
 
 async def replayed(order: Order, store: Store) -> Answer | None:
@@ -79,10 +79,10 @@ async def replayed(order: Order, store: Store) -> Answer | None:
         return None
     scenario_id = await store.replayed(order.scenario_id, order.idempotency)
     first = await store.scenario(scenario_id) if scenario_id else None
-    return Answer(_accepted(first.scenario_id, first), first.scenario_id, replayed=True) if first else None
+    return Answer(accepted(first.scenario_id, first), first.scenario_id, replayed=True) if first else None
 
 
-def _accepted(scenario_id: str, scenario: NewScenario | ScenarioRecord) -> bytes:
+def accepted(scenario_id: str, scenario: NewScenario | ScenarioRecord) -> bytes:
     """A `GenerateOut`."""
     return orjson.dumps(
         {

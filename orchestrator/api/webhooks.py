@@ -1,8 +1,9 @@
 """Endpoints of webhooks: who is told of what."""
 
+import asyncio
 import secrets
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Response
 
@@ -27,6 +28,8 @@ from .webhook_models import (
 )
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=JsonRoute)
+
+LOOK_UP_S: Final = 5.0
 
 Json = Any
 EndpointId = Annotated[str, Path(description="16 characters.")]
@@ -149,9 +152,12 @@ async def existing_endpoint(endpoint_id: str, needs: Services) -> Endpoint:
 
 async def _check_url(url: str, needs: Services) -> None:
     try:
-        await needs.egress.addresses(needs.egress.check(url))
+        async with asyncio.timeout(LOOK_UP_S):
+            await needs.egress.addresses(needs.egress.check(url))
     except NotAllowed as refusal:
         raise _invalid("/url", str(refusal)) from None
+    except TimeoutError:
+        raise _invalid("/url", "The host of the URL could not be looked up in time.") from None
 
 
 def _given(secret: str | None) -> str:

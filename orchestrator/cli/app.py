@@ -44,6 +44,29 @@ _COMMANDS: Final = {
 }
 # Commands of two words: first word -> what they are about, and the second words.
 _FAMILIES: Final = {
+    "schedule": (
+        "Have scenarios started at their time.",
+        {
+            "schedules:add": "Have a scenario started by cron, at intervals, or once.",
+            "schedules:list_": "List schedules, newest first.",
+            "schedules:show": "Show a schedule, its next and its last fires.",
+            "schedules:preview": "Show when a schedule would fire; nothing is stored.",
+            "schedules:pause": "Let nothing fire until it is resumed.",
+            "schedules:resume": "Go on with the next fire from now.",
+            "schedules:fire": "Start its scenario now; the next fire stays as it is.",
+            "schedules:remove": "Remove a schedule; scenarios that it started go on.",
+        },
+    ),
+    "gate": (
+        "What waits for people, and their decisions.",
+        {
+            "gate:list_": "List the open gates, those that wait longest first.",
+            "gate:show_": "Show what is asked, the value as it stands, the votes and all that happened.",
+            "gate:approve": "Approve the value as it stands, or another one.",
+            "gate:reject": "Reject.",
+            "gate:link": "Make a one-time link for a person.",
+        },
+    ),
     "webhook": (
         "Have others told when a scenario ends.",
         {

@@ -87,7 +87,7 @@ def change(
     """
     lists = {"events": event, "names": name, "tenants": tenant}
     given = {"url": url, "description": description, "enabled": enable}
-    body = {word: value for word, value in given.items() if value is not None}
+    body: dict[str, Json] = {word: value for word, value in given.items() if value is not None}
     body |= {word: [*value] for word, value in lists.items() if value is not None}
     with ApiClient(api_url(api)) as client:
         changed = client.call("PATCH", _path(endpoint_id), "id", json=body)
@@ -187,7 +187,8 @@ def redrive(
             found = client.call("POST", path, "id")
             show(found, _delivery_view(found), output)
             return Exit.OK
-        count, body = 0, {}
+        count = 0
+        body: dict[str, Json] = {}
         while True:
             answer = client.call("POST", f"{_path(endpoint_id)}/redrive", "redriven", json=body)
             count += answer["redriven"]

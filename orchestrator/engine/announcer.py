@@ -1,13 +1,13 @@
 """Turns what the scripts put into the outbox into deliveries of webhooks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
 from orchestrator.store.deliveries import Deliveries, Event
-from orchestrator.store.endpoints import Endpoints
+from orchestrator.store.endpoints import Endpoint, Endpoints
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id, short_uuid
 from workers_sdk.protocol.link import Refused
@@ -56,16 +56,17 @@ class Announcer:
             await pause(self._stop, self._seams.clock, NOBODY_WAIT_S)
             return
         entries = await self._reader.read(BATCH)
+        endpoints = await self._endpoints.all(self._at) if entries else []
         for entry in entries:
-            await self._announce_or_leave(entry)
+            await self._announce_or_leave(entry, endpoints)
         self._reader.done()
         if entries:
             self._told()
 
-    async def _announce_or_leave(self, entry: Entry) -> None:
+    async def _announce_or_leave(self, entry: Entry, endpoints: Sequence[Endpoint]) -> None:
         """A refusal must not stop the other entries: its entry stays pending and is tried again later."""
         try:
-            await self._announce(entry)
+            await self._announce(entry, endpoints)
         except Malformed as error:
             self._log.error("event_malformed", entry_id=entry.entry_id, reason=str(error))
             await self._store.quarantine(
@@ -74,13 +75,13 @@ class Announcer:
         except Refused as error:
             self._log.error("event_not_announced", entry_id=entry.entry_id, error=str(error))
 
-    async def _announce(self, entry: Entry) -> None:
+    async def _announce(self, entry: Entry, endpoints: Sequence[Endpoint]) -> None:
         said = {name: value.decode(errors="replace") for name, value in fields_of(entry.flat).items()}
         scenario_id, kind = said.get("scenario_id", ""), said.get("type", "")
         if not is_id(scenario_id) or not kind:
             raise Malformed("an event of the outbox names its type and its scenario")
         name, tenant = said.get("name", ""), said.get("tenant", "")
-        wanting = [one.id for one in await self._endpoints.all(self._at) if one.wants(kind, name, tenant)]
+        wanting = [one.id for one in endpoints if one.wants(kind, name, tenant)]
         body = dumps(await notice(self._store, said)) if wanting else b"{}"
         event = Event(kind, short_uuid(scenario_id, entry.entry_id), body, scenario_id, entry.entry_id)
         await self._deliveries.announce(self._at, event, wanting)

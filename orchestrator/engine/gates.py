@@ -13,6 +13,8 @@ from orchestrator.store.gate_records import (
     MAX_VALUE_BYTES,
     MAX_WAIT_MS,
     GateFacts,
+    is_barred,
+    person,
 )
 from orchestrator.store.gates import GateStore, NewGate
 from orchestrator.store.records import TaskRecord
@@ -87,6 +89,8 @@ def new_gate(gate: Mapping[str, Json], name: str, submitter: str) -> NewGate:
     wait_ms = _whole(gate, "deadline_ms", 0, MAX_WAIT_MS)
     if facts.default and not wait_ms:
         raise BadGate("`default` needs a `deadline`")
+    if (able := _able(facts)) is not None and able < facts.quorum:
+        raise BadGate(f"a quorum of {facts.quorum} cannot be reached: {able} may decide")
     return NewGate(facts, draft, wait_ms)
 
 
@@ -116,6 +120,13 @@ def _who(who: Json) -> list[str]:
     ):
         raise BadGate(f"`who` is a list of at most {MAX_WHO} names")
     return who
+
+
+def _able(facts: GateFacts) -> int | None:
+    """How many may decide; None when nobody can tell."""
+    if not facts.who or any(name.startswith("group:") for name in facts.who):
+        return None
+    return len({person(name) for name in facts.who if not is_barred(facts, name)})
 
 
 def _whole(gate: Mapping[str, Json], name: str, least: int, most: int) -> int:

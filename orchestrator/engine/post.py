@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import httpx
@@ -45,7 +47,10 @@ class Post:
         self._egress = egress
         self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
-        self._tls = httpx.create_ssl_context()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return httpx.create_ssl_context()
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a request and wait for its answer. Whatever goes wrong is an answer too."""

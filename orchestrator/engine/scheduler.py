@@ -5,6 +5,7 @@ The timekeeper only says which they are: making a scenario takes CPU time, for w
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -23,6 +24,8 @@ from .loop import Seams, pause
 IDLE_S: Final = 1.0
 MOST_AT_ONCE: Final = 100
 """Fires of one schedule before others have their turn."""
+TOGETHER: Final = 8
+"""Schedules that are fired at the same time."""
 MAX_MESSAGE: Final = 2_000
 
 
@@ -56,9 +59,13 @@ class Scheduler:
             await pause(self._told, self._seams.clock, IDLE_S)
         self._told.clear()
         while self._due and not self._stop.is_set():
-            schedule_id = next(iter(self._due))
-            del self._due[schedule_id]  # after an outage the timekeeper tells of it again
-            await self._unless_refused(schedule_id)
+            batch = list(islice(self._due, TOGETHER))
+            for schedule_id in batch:
+                del self._due[schedule_id]  # after an outage the timekeeper tells of it again
+            ends = await asyncio.gather(*map(self._unless_refused, batch), return_exceptions=True)
+            for error in ends:
+                if error is not None:
+                    raise error
 
     async def _unless_refused(self, schedule_id: str) -> None:
         """One that Redis refuses must not keep the others waiting."""

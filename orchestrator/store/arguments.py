@@ -41,6 +41,7 @@ def scenario_fields(scenario: NewScenario) -> list[str | bytes]:
             dumps(scenario.warnings),
         ),
         *(("parent", scenario.parent, "depth", str(scenario.depth)) if scenario.parent else ()),
+        *(("origin", dumps(scenario.origin)) if scenario.origin else ()),
     ]
 
 
@@ -74,7 +75,7 @@ def _task_arguments(task: NewTask) -> list[str]:
     policy = dumps(task.policy).decode() if task.policy else ""
     flat = [task.id, task.service, str(task.queue), _id_list(task.consumers), policy]
     flat += (_json_or_empty(task.rules), _json_or_empty(task.on_ready), "name", task.name)
-    for pair in template_texts(task.fields).items():
+    for pair in (*template_texts(task.fields).items(), *task.known.items()):
         flat += pair
     return flat
 

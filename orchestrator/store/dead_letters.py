@@ -5,13 +5,14 @@ dismissed, or removed with its scenario.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from workers_sdk.protocol.keys import Partition, is_service
 from workers_sdk.protocol.messages import template_texts
 
+from .edits import Edits
 from .listing import Position, newest_of
 from .reading import task_record
 from .records import TaskRecord
@@ -24,8 +25,6 @@ PAGE: Final = 500
 EDIT_TRIES: Final = 5
 
 _FINGERPRINT: Final = re.compile(r"(.+):([0-9a-f]{16})")
-
-Json = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,8 @@ class DeadLetters:
         more = len(positions) > limit
         return LetterPage([task for task in tasks if task], str(shown[-1]) if more else None)
 
-    async def edit(self, task_id: str, change: Callable[[TaskRecord], Mapping[str, Json]]) -> str:
+    async def edit(self, task_id: str, edits: Edits) -> str:
         """Change template fields of a dead letter: a word of `edit.lua`.
-
-        Args:
-            change: from the task to the fields to set, with their values; asked again when others edit it too.
 
         Raises:
             ValueError: a name is no name of a field. TypeError: a value is not JSON.
@@ -124,7 +120,7 @@ class DeadLetters:
             task = task_record(flat)
             if task is None:
                 return "UNKNOWN"
-            values = change(task)
+            values = edits.of(task.fields)
             texts = template_texts({**task.fields, **values})
             known = dict(zip(flat[::2], flat[1::2], strict=True)).get(b"json_fields", b"").decode()
             texts.setdefault("json_fields", "")

@@ -16,6 +16,8 @@ from workers_sdk.protocol.messages import dumps, loads
 from .store import Store
 
 MAX_ENDPOINTS: Final = 100
+MAX_SECRETS: Final = 5
+"""Of one endpoint at the same time."""
 EVENTS: Final = ("scenario.success", "scenario.failed", "scenario.cancelled")
 """Events that an endpoint may ask for."""
 
@@ -109,15 +111,20 @@ class Endpoints:
         return None
 
     async def rotate(self, endpoint_id: str, secret: str, grace_ms: int) -> Endpoint | None:
-        """Give it a new secret (empty: one that nobody knows). The one before signs too for `grace_ms`; older ones do not."""
+        """Give it a new secret (empty: one that nobody knows).
+
+        The one before signs too for `grace_ms`, older ones as long as they were to. Without grace all of them end.
+        """
         now_ms = await self.now_ms()
         new = Secret(secret or new_secret())
 
         def rotated(known: Endpoint) -> Endpoint:
             if known.secrets[0].text == new.text:
                 return known
-            before = replace(known.secrets[0], until_ms=now_ms + grace_ms)
-            return replace(known, secrets=[new, before] if grace_ms else [new])
+            newest, *others = known.secrets
+            older = [one for one in others if one.until_ms and one.until_ms > now_ms]
+            before = [replace(newest, until_ms=now_ms + grace_ms), *older] if grace_ms else []
+            return replace(known, secrets=[new, *before][:MAX_SECRETS])
 
         return await self.change(endpoint_id, rotated)
 

@@ -10,7 +10,7 @@ from workers_sdk.protocol.messages import Status, loads
 
 READ: Final = 500
 """Tasks read in one go; between two of them others have their turn."""
-_FIELDS: Final = ("status", "consumers", "released", "error", "rules", "group")
+_FIELDS: Final = ("status", "consumers", "released", "error", "rules", "group", "on_ready")
 
 Json = Any
 
@@ -23,6 +23,7 @@ class Node:
         consumers: ids of the tasks that wait for it.
         released: all of them have heard of its end.
         children: how many tasks it waits for that were added to it.
+        undoes: it is a compensation.
         parents: those whose end it waits for; once it has children only these.
     """
 
@@ -33,6 +34,7 @@ class Node:
     error_type: str
     rules: dict[str, Json]
     children: int
+    undoes: bool
     parents: list["Node"] = field(default_factory=list)
 
     @property
@@ -80,7 +82,7 @@ async def read_graph(link: Link, at: Partition, scenario_id: str) -> Graph | Non
 
 
 def _node(task_id: str, values: Sequence[bytes | None]) -> Node:
-    status, consumers, released, error, rules, group = ((value or b"").decode() for value in values)
+    status, consumers, released, error, rules, group, on_ready = ((value or b"").decode() for value in values)
     return Node(
         id=task_id,
         status=Status(status),
@@ -89,6 +91,7 @@ def _node(task_id: str, values: Sequence[bytes | None]) -> Node:
         error_type=_type_of(error),
         rules=loads(rules) if rules else {},
         children=int(group.split()[1]) if group else 0,
+        undoes='"compensates"' in on_ready and "compensates" in loads(on_ready),
     )
 
 

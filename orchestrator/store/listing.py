@@ -83,9 +83,7 @@ async def _newest(
     return heapq.nlargest(count, found)
 
 
-async def newest_of(
-    link: Link, index: str, after: Position | None, count: int
-) -> AsyncIterator[Position]:
+async def newest_of(link: Link, index: str, after: Position | None, count: int) -> AsyncIterator[Position]:
     """Up to `count` positions of one index below `after`, newest first. Many may share one millisecond."""
     highest = str(after.created_ms) if after else "+inf"
     offset = taken = 0

@@ -38,6 +38,8 @@ def scenario_record(flat: list[bytes]) -> ScenarioRecord | None:
         tolerated=int(text.get("tolerated") or 0),
         parent=text.get("parent", ""),
         depth=int(text.get("depth") or 0),
+        origin=_json(text, "origin", None),
+        reruns=text.get("reruns", "").split(),
     )
 
 

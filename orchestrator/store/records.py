@@ -33,6 +33,10 @@ class ScenarioRecord:
     """Task that this scenario is the work of."""
     depth: int = 0
     """How many scenarios it lies within."""
+    origin: Json = None
+    """Of a rerun: `scenario_id`, and `task_id` from which on it ran anew."""
+    reruns: list[str] = field(default_factory=list)
+    """Scenarios that ran parts of it anew, the last 100."""
 
     @property
     def is_failing(self) -> bool:
@@ -155,6 +159,8 @@ class NewTask:
     policy: RetryPolicy | None = None
     rules: dict[str, Json] | None = None
     on_ready: dict[str, Json] | None = None
+    known: dict[str, str] = field(default_factory=dict)
+    """Fields of the engine, as text: of a task that is copied (rule `copied`) its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,8 @@ class NewScenario:
     parent: str = ""
     """Task that this scenario is the work of, in the same slot; it is looked at when the scenario ends."""
     depth: int = 0
+    origin: dict[str, Json] = field(default_factory=dict)
+    """Of a rerun: `scenario_id`, and `task_id` from which on it runs anew; in the same slot."""
 
 
 @dataclass(frozen=True, slots=True)

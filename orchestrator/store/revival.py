@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from workers_sdk.protocol.keys import Partition
+from workers_sdk.protocol.messages import Status
 
 from .graph import Graph, Node, read_graph
 from .store import Store
@@ -28,7 +29,8 @@ Item = list[str | int]
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """A word of `revive.lua`, or UNWRITTEN: not all tasks of the scenario exist (yet). `ids`: of those that live again."""
+    """A word of `revive.lua`, or UNWRITTEN: not all tasks of the scenario exist (yet), or UNDONE: some of what had succeeded
+    was compensated. `ids`: of the tasks that live again."""
 
     word: str
     ids: list[str] = field(default_factory=list)
@@ -43,15 +45,15 @@ class Revival:
     async def retry(self, scenario_id: str) -> Revived:
         """Bring back all tasks of a scenario that failed, were skipped or cancelled."""
         graph = await self._graph(scenario_id)
-        if graph is None:
-            return Revived("UNWRITTEN")
+        if graph is None or _is_undone(graph):
+            return Revived("UNDONE" if graph else "UNWRITTEN")
         return await self._revive(scenario_id, _items(graph, [n for n in graph.values() if n.is_dead]), "all")
 
     async def redrive(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
         """Bring back some tasks of a scenario, and what ended because of them."""
         graph = await self._graph(scenario_id)
-        if graph is None:
-            return Revived("UNWRITTEN")
+        if graph is None or _is_undone(graph):
+            return Revived("UNDONE" if graph else "UNWRITTEN")
         return await self._revive(scenario_id, _items(graph, _with_caused(graph, task_ids)), "caused")
 
     async def redrive_alone(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
@@ -96,6 +98,10 @@ class Revival:
             **{"offset": offset, "more": int(more), "wait_ms": CARRY_ON_MS},
             "retention_ms": self._store.policy.retention_ms,
         }
+
+
+def _is_undone(graph: Graph) -> bool:
+    return any(node.undoes and node.status is Status.SUCCESS for node in graph.values())
 
 
 def _with_caused(graph: Graph, task_ids: Sequence[str]) -> list[Node]:

@@ -60,9 +60,13 @@ class Definition:
     @classmethod
     def parse(cls, text: str) -> "Definition":
         """The reverse of `text`."""
-        raw = loads(text)
-        enums = {"misfire": Misfire(raw.pop("misfire")), "overlap": Overlap(raw.pop("overlap"))}
-        return cls(when=When(**raw.pop("when")), **enums, **raw)
+        raw: dict[str, Any] = loads(text)
+        when, misfire, overlap = (
+            When(**raw.pop("when")),
+            Misfire(raw.pop("misfire")),
+            Overlap(raw.pop("overlap")),
+        )
+        return cls(when=when, misfire=misfire, overlap=overlap, **raw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ expression has been read.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 import jinja2
@@ -22,8 +23,6 @@ Json = Any
 MAX_TEXT: Final = 2_000
 MAX_NODES: Final = 200
 MAX_DEPTH: Final = 30
-_BY_ITSELF: Final = "`when` is an expression by itself"
-_NO_BRACES: Final = "leave `{{ }}` out and name the variable; inside of quotes it may stand"
 _GRAMMAR: Final = "compare with ==, !=, <, >, in; combine with and, or, not"
 _BINARY: Final[dict[type[nodes.Expr], str]] = {
     nodes.Add: "+", nodes.Sub: "-", nodes.Mul: "*", nodes.Div: "/", nodes.FloorDiv: "//", nodes.Mod: "%",
@@ -56,37 +55,39 @@ def condition_of(
     if len(text) > MAX_TEXT:
         raise Refused("bad_condition", f"a condition is longer than {MAX_TEXT} characters")
     try:
-        parser = Parser(ENVIRONMENT, text, state="variable")
-        tree = parser.parse_expression()
-        rest = None if parser.stream.eos else parser.stream.current
+        tree = _parsed(text)
     except jinja2.TemplateSyntaxError as error:
-        raise _syntax(text, prefix, error.message or "") from error
+        if prefix in text or "{{" in text:
+            raise with_braces() from error
+        raise Refused("bad_condition", f"not a condition: {error.message}", _GRAMMAR) from error
     except (RecursionError, ValueError) as error:
         raise Refused("bad_condition", "the condition nests too deeply to be read") from error
-    if rest is not None:
-        raise _syntax(text, prefix, f"{rest.value!r} is not expected here")
-    reader = _Reader(prefix, expand, variables, has_items)
+    reader = _Reader(expand, variables, has_items)
     test = reader.read(tree, MAX_DEPTH)
-    if reader.tokens != text.count(prefix):
-        raise Refused("bad_condition", _BY_ITSELF, _NO_BRACES)
     each = any(taken.of in OF_ITEMS for taken in reader.takes)
     return Condition(test, tuple(reader.takes), tuple(reader.variables), each)
 
 
-def _syntax(text: str, prefix: str, message: str) -> Refused:
-    if prefix in text or "{{" in text:
-        return Refused("bad_condition", _BY_ITSELF, _NO_BRACES)
-    return Refused("bad_condition", f"not a condition: {message}", _GRAMMAR)
+def with_braces() -> Refused:
+    """What to raise for `{{ }}` in a condition, but inside of its quotes."""
+    hint = "leave `{{ }}` out and name the variable; inside of quotes it may stand"
+    return Refused("bad_condition", "`when` is an expression by itself", hint)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> nodes.Expr:
+    parser = Parser(ENVIRONMENT, text, state="variable")
+    tree = parser.parse_expression()
+    if not parser.stream.eos:
+        rest = parser.stream.current
+        raise jinja2.TemplateSyntaxError(f"{rest.value!r} is not expected here", rest.lineno)
+    return tree
 
 
 class _Reader:
-    def __init__(
-        self, prefix: str, expand: Callable[[str], str], variables: Collection[str], has_items: bool
-    ) -> None:
+    def __init__(self, expand: Callable[[str], str], variables: Collection[str], has_items: bool) -> None:
         self.takes: list[Deferred] = []
         self.variables: dict[str, None] = {}
-        self.tokens = 0
-        self._prefix = prefix
         self._expand = expand
         self._known = variables
         self._has_items = has_items
@@ -142,14 +143,12 @@ class _Reader:
         return -negative if type(negative) is int else None
 
     def _text(self, text: str) -> str:
-        found = text.count(self._prefix)
-        if not found and text.isascii():
+        if text.isascii():
             return text
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise Refused("bad_text", "a text holds half of a surrogate pair") from error
-        self.tokens += found
         return self._expand(text)
 
     def const(self, node: nodes.Const, _depth: int) -> Json:

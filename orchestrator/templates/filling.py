@@ -41,8 +41,7 @@ def fill(plan: Plan, state: Rendering, variables: Mapping[str, Json]) -> list[Ta
     settled = state.settled
     tasks: list[TaskSpec] = []
     last: Filling | None = None
-    filled: dict[str, Json] = {}
-    more: dict[str, Json] = {}
+    filled, more = dict[str, Json](), dict[str, Json]()
     for task, task_id in zip(plan.tasks, ids, strict=True):
         if task.filling is not last:
             state.check_time()

@@ -195,11 +195,8 @@ def _paid(function: Callable[..., Any], *, flat: bool = False) -> Callable[..., 
     def run(*args: Any, **kwargs: Any) -> Any:
         state = CURRENT.get()
         state.tick()
-        for value in (*args, *kwargs.values()):
-            if type(value) is Deferred and function is not _default:
-                raise value.refusal()
-            if not flat:
-                _compared(value)
+        for value in () if flat else (*args, *kwargs.values()):
+            _compared(value)
         result = function(*args, **kwargs)
         if isinstance(result, (str, list)):
             state.charge(len(result), items=isinstance(result, list))

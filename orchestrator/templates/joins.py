@@ -18,7 +18,7 @@ class Joins:
     need: dict[int, int] = field(default_factory=dict)
     all_done: set[int] = field(default_factory=set)
     tolerated: set[int] = field(default_factory=set)
-    """Tasks that fail without failing the scenario: all that wait for them need only some."""
+    """Tasks that fail without failing the scenario: all that wait for them need only some, or pass it on."""
     at_end: dict[int, int] = field(default_factory=dict)
     """Tasks of the end, with the number of tasks of the end that each waits for."""
 
@@ -41,11 +41,17 @@ def joins_of(
             findings.append(Finding("conflicting_fields", message, path=("tasks", form.number, "join")))
     if joins.need:
         levels = [task.form.level for task in names.tasks]
-        for task, after in enumerate(graph.after):
-            same = [one for one in after if levels[one] == levels[task]]
-            if same and all(one in joins.need for one in same):
+        # From the ends to the beginnings: the failure of a chain is that of its last task.
+        for task in reversed(graph.heights()[1]):
+            same = [one for one in graph.after[task] if levels[one] == levels[task]]
+            if same and all(one in joins.need or _passes_on(one, joins) for one in same):
                 joins.tolerated.add(task)
     return joins
+
+
+def _passes_on(task: int, joins: Joins) -> bool:
+    """Whether a failure before a task becomes its own end, which is tolerated."""
+    return task in joins.tolerated and task not in joins.all_done
 
 
 def _read(form: Form, graph: Graph, joins: Joins, findings: list[Finding]) -> None:

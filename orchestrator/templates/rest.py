@@ -19,7 +19,8 @@ _MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _SCENARIO: Final = "0" * 16
 _OF_NAMES: Final = frozenset(
     ("unknown_need", "unknown_consumer", "unknown_reference", "ambiguous_reference", "duplicate_id", "cycle", "self_edge",
-     "queue_mismatch", "duplicate_edge", "not_upstream", "bad_scenario_id", "id_in_text"),
+     "queue_mismatch", "duplicate_edge", "not_upstream", "bad_scenario_id", "id_in_text", "wrong_order", "impossible_join",
+     "useless_join", "unknown_service"),
 )  # fmt: skip
 """What may look different once the unknown variables have values, if names are made of them."""
 

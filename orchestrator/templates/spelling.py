@@ -13,13 +13,20 @@ MAX_SEARCHES: Final = 30
 _DIGITS: Final = re.compile("[0-9]+")
 _CLOSE: Final = 0.75
 """Ratio of difflib: one wrong letter of four, two of eight."""
-_FIELDS: Final = ("needs", "consumers", "prompt", "params", "count", "service", "name", "queue", "id")
+_FIELDS: Final = (
+    "needs", "consumers", "prompt", "params", "count", "service", "name", "queue", "id", "compensates", "concurrency", "finally",
+    "foreach", "priority", "retry", "timeout", "timeouts",
+)  # fmt: skip
+"""Not all fields: `options` is too close to `optional`, `game` to `gate`."""
 _OF_OTHERS: Final = {
     **dict.fromkeys(
         ("after", "dependencies", "dependency", "depends", "dependson", "requirements", "requires", "upstream", "waitfor", "waitsfor"),
         "needs",
     ),
     **dict.fromkeys(("dependents", "downstream"), "consumers"),
+    **dict.fromkeys(("allowfailure", "continueonerror", "ignoreerrors"), "optional"),
+    "triggerrule": "join",
+    "withitems": "foreach",
     **dict.fromkeys(("if", "onlyif", "runif"), "when"),
     **dict.fromkeys(("foreach", "withitems"), "foreach"),
 }  # fmt: skip

@@ -1,11 +1,12 @@
 """What the tasks of a document take from other tasks at run time: looked through and checked when the graph is known."""
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.templates.conditions import Condition, condition_of
+from orchestrator.templates.conditions import Condition, condition_of, with_braces
 from orchestrator.templates.deferred import OF_ITEMS, OF_TASKS, RUN_TIME, Deferred
 from orchestrator.templates.graph import Graph
 from orchestrator.templates.naming import Form, Names
@@ -52,7 +53,7 @@ class Results:
         self._token = re.compile(f"{state.prefix}([0-9]+){END}")
         self._most = state.limits.edges
         self._variables = variables
-        self._conditions: dict[tuple[str, bool], Condition] = {}
+        self._conditions: dict[tuple[str, tuple[str, ...], bool], Condition] = {}
         self._uses: list[_Use] = []
         self._findings: list[Finding] = []
         self._places: set[Path] = set()
@@ -158,14 +159,8 @@ class Results:
         if not isinstance(tree, (str, Slot, Text)):
             return None  # the form check says so
         path: Path = ("tasks", form.number, "when")
-        text = self._text(tree, row)
         try:
-            condition = self._conditions.get((text, has_items))
-            if condition is None:
-                condition = condition_of(
-                    text, self._prefix, self._put_in, self._variables, has_items=has_items
-                )
-                self._conditions[text, has_items] = condition
+            condition = self._read(tree, row, has_items=has_items)
         except Refused as error:
             self._places.add(path)
             self._findings.append(Finding(error.code, str(error), path=path, hint=error.hint))
@@ -173,23 +168,30 @@ class Results:
         self._uses += [_Use(form, path, taken) for taken in condition.takes if taken.of in OF_TASKS]
         return condition
 
-    def _text(self, tree: str | Slot | Text, row: Row) -> str:
-        """The condition with the tokens of the document."""
-        if isinstance(tree, str):
-            return tree
-        parts = (tree.number,) if isinstance(tree, Slot) else tree.parts
-        numbers = row.numbers
-        return "".join(
-            part
-            if isinstance(part, str)
-            else f"{self._prefix}{part if numbers is None else numbers[part]}{END}"
-            for part in parts
+    def _read(self, tree: str | Slot | Text, row: Row, *, has_items: bool) -> Condition:
+        """Tokens are counted anew from 0, so that those of a loop are read once. Raises Refused."""
+        parts = (tree,) if isinstance(tree, str) else (tree.number,) if isinstance(tree, Slot) else tree.parts
+        count, numbers = itertools.count(), row.numbers
+        text = "".join(
+            part if isinstance(part, str) else f"{self._prefix}{next(count)}{END}" for part in parts
         )
-
-    def _put_in(self, text: str) -> str:
-        return self._token.sub(lambda found: self._word(int(found[1])), text)
+        tokens = [part if numbers is None else numbers[part] for part in parts if isinstance(part, int)]
+        words = tuple(map(self._word, tokens))
+        condition = self._conditions.get((text, words, has_items))
+        if condition is None:
+            condition = condition_of(
+                text,
+                self._prefix,
+                lambda inside: self._token.sub(lambda found: words[int(found[1])], inside),
+                self._variables,
+                has_items=has_items,
+            )
+            self._conditions[text, words, has_items] = condition
+        return condition
 
     def _word(self, number: int) -> str:
+        if number in self._deferred:
+            raise with_braces()
         value = to_text(self._values[number])
         return self._names.get(value, value)
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
-from orchestrator.api import models, service_models
+from orchestrator.api import gate_models, models, schedule_models, service_models
 from orchestrator.api.app import create_app
 from orchestrator.api.problems import KINDS, FieldError, ProblemOut
 from orchestrator.config import Settings
@@ -18,7 +18,7 @@ from orchestrator.config import Settings
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 MODELS: list[type[BaseModel]] = [
     value
-    for module in (models, service_models)
+    for module in (models, service_models, schedule_models, gate_models)
     for value in vars(module).values()
     if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
 ]

@@ -54,13 +54,20 @@ async def _is_place(link: Link, name: str) -> bool:
     """Whether it is a set of flow control, and each of its members says that it stands there."""
     if not (found := _PLACES.match(name)):
         return False
-    members = await link.execute("SMEMBERS" if found["kind"] == "slots" else "ZRANGE", name, *(() if found["kind"] == "slots" else (0, -1)))
+    listing = ("SMEMBERS", name) if found["kind"] == "slots" else ("ZRANGE", name, 0, -1)
+    members = await link.execute(*listing)
     if found["kind"] == "lanes":
-        due = await link.execute("ZSCORE", f"{found['prefix']}timers", f"fill:{found['service']}")
-        lanes = [("EXISTS", f"{found['prefix']}lane:{found['service']}:{one.decode()}") for one in members]
-        return due is not None or any(await link.execute_many(lanes))
+        return await _are_lanes(link, found["prefix"], found["service"], members)
     tasks = [("HGET", f"{found['prefix']}task:{one.decode()}", "flow_places") for one in members]
     return all(found["place"] in (text or b"").decode().split("\n") for text in await link.execute_many(tasks))
+
+
+async def _are_lanes(link: Link, prefix: str, service: str, tenants: Iterable[bytes]) -> bool:
+    """Whether there are lanes, or the engine will look and see that there are none (at the latest after a pause)."""
+    due = await link.execute("ZSCORE", f"{prefix}timers", f"fill:{service}")
+    paused = await link.execute("HMGET", f"{prefix}flow", "*", f"{service}:paused")
+    lanes = [("EXISTS", f"{prefix}lane:{service}:{tenant.decode()}") for tenant in tenants]
+    return due is not None or any(paused) or any(await link.execute_many(lanes))
 
 
 async def _all_keys(link: Link) -> list[bytes]:
@@ -75,7 +82,7 @@ async def _all_keys(link: Link) -> list[bytes]:
 
 async def _cared_for(link: Link, names: Iterable[str]) -> set[tuple[str, str]]:
     """(prefix, scenario id) of the scenarios that still run or wait for their purge."""
-    result = set()
+    result: set[tuple[str, str]] = set()
     for name in names:
         if (owned := _OWNED.match(name)) and owned["kind"] == "schedule":
             listed = await link.execute("ZSCORE", f"{owned['prefix']}schedules", owned["id"])

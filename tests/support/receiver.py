@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class Receiver:
     """See the module.
 
     Attributes:
-        answers: HTTP status (or a whole head) of the next answers; when none is left, 204.
+        answers: HTTP status (or a head with more lines) of the next answers; when none is left, 204.
         holds: while it is set, requests are taken and not answered.
     """
 
@@ -47,7 +48,6 @@ class Receiver:
     requests: list[Received] = field(default_factory=list)
     answers: list[int | str] = field(default_factory=list)
     holds: bool = False
-    answered: Callable[[], None] = lambda: None
     _free: asyncio.Event = field(default_factory=asyncio.Event)
 
     def let_go(self) -> None:
@@ -72,11 +72,12 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    """A receiver on this machine, until the block ends."""
+async def receiving(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
+    """A receiver on this machine, until the block ends. `host`: the name in its URL."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    receiver.url = f"{'https' if tls else 'http'}://{host}:{port}/hook"
     try:
         yield receiver
     finally:

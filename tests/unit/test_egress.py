@@ -46,7 +46,12 @@ async def test_a_host_without_an_address_is_refused_as_such(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["https://93.184.215.14/", "https://[2606:4700:4700::1111]:8443/x?y=z", "https://8.8.8.8:443/", "https://1.1.1.1:80/"],
+    [
+        "https://93.184.215.14/",
+        "https://[2606:4700:4700::1111]:8443/x?y=z",
+        "https://8.8.8.8:443/",
+        "https://1.1.1.1:80/",
+    ],
 )
 async def test_a_public_address_is_taken(text: str) -> None:
     egress = Egress()
@@ -70,12 +75,16 @@ async def test_settings_let_more_pass() -> None:
         egress.check("http://user@127.0.0.1/")
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.2.3", "fe80::1%eth0", "2001:db8::1", "3fff::1", "192.0.2.1", "::"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1.2.3", "fe80::1%eth0", "2001:db8::1", "3fff::1", "192.0.2.1", "::"]
+)
 def test_what_is_no_public_address_is_none(text: str) -> None:
     assert not is_public(text)
 
 
-async def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_private_address_among_public_ones_is_enough_to_refuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("orchestrator.egress._resolved", lambda *_: ["93.184.215.14", "10.0.0.1"])
     egress = Egress()
     with pytest.raises(NotAllowed, match="not public"):

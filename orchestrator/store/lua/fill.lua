@@ -105,11 +105,14 @@ local function look()
     local tenant = next_tenant()
     if not tenant then return #tenants == limit and 'MORE' or 'EMPTY' end
     if #left == limit then return 'MORE' end
-    local full, due = is_full()
-    if full then return 'FULL', due end
     local id = redis.call('ZRANGE', prefix .. tenant.lane, tenant.seen, tenant.seen)[1]
-    tenant.seen, tenant.empty = tenant.seen + 1, not id
-    if id then judge(tenant, id) end
+    tenant.empty = not id
+    if id then
+      local full, due = is_full()
+      if full then return 'FULL', due end
+      tenant.seen = tenant.seen + 1
+      judge(tenant, id)
+    end
   end
 end
 

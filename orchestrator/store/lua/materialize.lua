@@ -37,6 +37,7 @@ local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', '
 local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
 local list, keys = new_tasks(prefix, scenario_id, pcall(cjson.decode, tasks))
 local conflict = conflict_of(list, keys, scenario_id)
+local found = counts_of(prefix, scenario_id)
 for _, word in ipairs({'pending', 'processing'}) do redis.call('ZCARD', prefix .. 'index:' .. word) end
 local at_ms = now_ms()
 local now = iso(at_ms)
@@ -62,7 +63,8 @@ if offset ~= done then return {'AT', done, total} end
 if conflict then return {'CONFLICT', conflict} end
 check(done + #list <= total, 'more tasks than the scenario has')
 
-create(events, timers, services, list, nonce, state[5], now, at_ms)
+for _ = 1, create(events, timers, services, list, nonce, state[5], now, at_ms) do move_count(found, 'pending', 'success') end
+write_counts(prefix, now)
 redis.call('HSET', scenario, 'materialized', done + #list, 'status', 'processing', 'updated_at', now)
 if status == 'pending' then
   redis.call('ZREM', prefix .. 'index:pending', scenario_id)

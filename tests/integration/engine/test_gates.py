@@ -1,97 +1,31 @@
 """Gates: tasks that wait for people, under a virtual clock."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from orchestrator.engine import Seams
-from orchestrator.engine.advancer import Advancer
-from orchestrator.engine.gates import Gates
-from orchestrator.store.gate_list import Wanted, list_gates
-from orchestrator.store.gate_records import Gate, GateState, Vote
-from orchestrator.store.gates import GateStore, Voted
-from orchestrator.store.records import Cause, TaskRecord
-from orchestrator.store.store import Policy, Store
+from orchestrator.store.gate_records import GateState
+from orchestrator.store.gates import Voted
+from orchestrator.store.records import Cause
 from orchestrator.store.voting import Refusal, Refused
-from tests.support.engines import materialized
-from tests.support.graphs import graph
-from tests.support.plain_worker import PlainWorker
-from tests.support.scripts import CLOCK, START_MS, virtual_scripts
-from workers_sdk.protocol.keys import Partitions
+from tests.support.gates import Desk
+from tests.support.scripts import CLOCK, START_MS
 from workers_sdk.protocol.link import RedisLink
 from workers_sdk.protocol.messages import Status
 
 DAY_MS = 24 * 3_600_000
-YES, NO = "approve", "reject"
-
-
-class Desk:
-    """A scenario whose first task is a gate, and whose second a worker does."""
-
-    def __init__(self, link: RedisLink, **gate: Any) -> None:
-        self.link = link
-        self.store = Store(link, Partitions(1), Policy(), scripts=virtual_scripts())
-        self.at = self.store.partitions[0]
-        self.gates = GateStore(self.store)
-        self.worker = PlainWorker(link)
-        self.now = START_MS
-        asks = {"approval": {"ask": True}}
-        self.scenario = graph(
-            {"approval": [], "publish": ["approval"]}, rules=asks, on_ready={"approval": {"gate": gate}}
-        )
-        self.task_id = self.scenario.task_ids[0]
-        self.advancer = Advancer(self.store, Seams(link), self.at, "a1")
-
-    async def open(self, submitter: str = "") -> "Desk":
-        """Let the gate open."""
-        await self.store.agree(sets_lease=True)
-        await self.advancer.step()  # makes the group
-        await materialized(self.store, self.scenario)
-        if submitter:
-            key = self.at.scenario(self.scenario.scenario_id)
-            await self.link.execute("HSET", key, "submitter", submitter)
-        await self.advancer.step()
-        return self
-
-    async def vote(self, by: str, decision: Any = YES, comment: str = "", **more: Any) -> Voted | Refused | None:
-        """A vote, and what follows from it."""
-        found = await self.gates.vote(self.task_id, Vote(by, decision, comment, **more))
-        await self.advancer.step()
-        return found
-
-    async def passed(self, ms: int) -> None:
-        """Let time pass, and the timekeeper look."""
-        self.now += ms
-        await self.link.execute("SET", CLOCK, self.now)
-        for kind, subject in (await self.store.due(self.at)).timers:
-            assert kind != "gate" or await Gates(self.store).due(self.at, subject)
-        await self.advancer.step()
-
-    async def task(self, position: int = 0) -> TaskRecord:
-        task = await self.store.task(self.scenario.task_ids[position])
-        assert task is not None
-        return task
-
-    async def gate(self) -> Gate:
-        gate = await self.gates.gate(self.task_id)
-        assert gate is not None
-        return gate
-
-    async def audit(self) -> list[tuple[str, str]]:
-        """What happened, and who did it."""
-        return [(one["what"], one.get("by", "")) for one in await self.gates.audit(self.task_id)]
-
-    async def listed(self) -> list[str]:
-        page = await list_gates(self.store, Wanted(), cursor=None, limit=10)
-        return [gate.task_id for gate in page.items]
+NO = "reject"
 
 
 async def test_an_open_gate_holds_no_worker_and_nothing_ends_it_but_people(link: RedisLink) -> None:
     desk = await Desk(link, title="Approve the text", draft="Cats.").open()
     await desk.passed(400 * DAY_MS)
 
-    task, gate, scenario = await desk.task(), await desk.gate(), await desk.store.scenario(desk.scenario.scenario_id)
+    task, gate, scenario = (
+        await desk.task(),
+        await desk.gate(),
+        await desk.store.scenario(desk.scenario.scenario_id),
+    )
     assert (task.status, task.worker, task.attempt) == (Status.PROCESSING, "orchestrator", 1)
     assert (gate.is_open, gate.value, gate.deadline) == (True, "Cats.", "")
     assert scenario and scenario.counts[Status.PROCESSING] == 1
@@ -103,7 +37,7 @@ async def test_an_open_gate_holds_no_worker_and_nothing_ends_it_but_people(link:
 async def test_an_approval_is_the_result_of_the_task_and_what_waits_for_it_begins(link: RedisLink) -> None:
     desk = await Desk(link, draft="Cats.").open()
 
-    found = await desk.vote("ann", YES, "fine")
+    found = await desk.vote("ann", "approve", "fine")
     task = await desk.task()
 
     assert isinstance(found, Voted) and found.gate.state is GateState.APPROVED
@@ -115,7 +49,13 @@ async def test_an_approval_is_the_result_of_the_task_and_what_waits_for_it_begin
         "comment": "fine",
         "at": "2025-06-26T10:34:12.349Z",
         "votes": [
-            {"by": "ann", "decision": "approve", "comment": "fine", "edited": False, "at": "2025-06-26T10:34:12.349Z"}
+            {
+                "by": "ann",
+                "decision": "approve",
+                "comment": "fine",
+                "edited": False,
+                "at": "2025-06-26T10:34:12.349Z",
+            }
         ],
     }
     assert [entry.name for entry in await desk.worker.take()] == ["publish"]
@@ -123,7 +63,12 @@ async def test_an_approval_is_the_result_of_the_task_and_what_waits_for_it_begin
 
 
 async def test_an_edited_value_arrives_as_the_result_byte_for_byte(link: RedisLink) -> None:
-    value = {"text": 'quotes " and \\ and {{ x }} and \u2028 🎬', "empty": [], "none": None, "n": 12345678901234567}
+    value: dict[str, Any] = {
+        "text": 'quotes " and \\ and {{ x }} and \u2028 🎬',
+        "empty": [],
+        "none": None,
+        "n": 12345678901234567,
+    }
     desk = await Desk(link, draft={"text": "Cats."}).open()
 
     await desk.vote("ann", value=value)
@@ -183,7 +128,11 @@ async def test_a_rejection_may_be_a_result_for_a_condition_to_look_at(link: Redi
     task = await desk.task()
 
     assert task.status is Status.SUCCESS
-    assert (task.result["decision"], task.result["value"], task.result["comment"]) == ("reject", None, "shorter")
+    assert (task.result["decision"], task.result["value"], task.result["comment"]) == (
+        "reject",
+        None,
+        "shorter",
+    )
     assert len(await desk.worker.take()) == 1
 
 
@@ -203,7 +152,11 @@ async def test_only_those_who_are_named_may_decide(link: RedisLink) -> None:
 
 
 async def test_a_value_that_does_not_satisfy_the_form_is_refused_with_its_place(link: RedisLink) -> None:
-    form = {"type": "object", "properties": {"slides": {"type": "integer", "maximum": 9}}, "required": ["slides"]}
+    form = {
+        "type": "object",
+        "properties": {"slides": {"type": "integer", "maximum": 9}},
+        "required": ["slides"],
+    }
     desk = await Desk(link, form=form, draft={}).open()
 
     without, wrong = await desk.vote("ann"), await desk.vote("ann", value={"slides": 10})
@@ -273,90 +226,3 @@ async def test_a_cancelled_task_closes_its_gate(link: RedisLink) -> None:
     assert (await desk.gate()).state is GateState.CLOSED
     assert await desk.audit() == [("opened", ""), ("closed", "")]
     assert await link.execute("ZCARD", desk.at.gates) == 0
-
-
-async def test_no_worker_and_no_report_by_http_ends_a_gate(link: RedisLink) -> None:
-    desk = await Desk(link).open()
-    for kind in ("success", "failed", "processing"):
-        await link.execute("XADD", desk.at.task_events, "*", "task_id", desk.task_id, "status", kind, "token", "1.x.1")
-    await desk.advancer.step()
-
-    assert (await desk.task()).status is Status.PROCESSING
-
-
-async def test_a_gate_is_opened_once_however_often_it_is_looked_at(link: RedisLink) -> None:
-    desk = await Desk(link, draft="Cats.").open()
-    await desk.vote("ann", YES)
-    gate = {"draft": "other"}
-    look = await link.execute("XADD", desk.at.task_events, "*", "task_id", desk.task_id, "status", "look")
-
-    await Gates(desk.store).open(desk.at, await desk.task(), gate, [look.decode()])
-
-    assert (await desk.gate()).draft == "Cats."
-    assert await link.execute("XLEN", desk.at.task_events) == 0
-
-
-@pytest.mark.parametrize(
-    ("gate", "words"),
-    [
-        ({"form": {"$ref": "https://elsewhere.invalid/"}}, "only `#/$defs/"),
-        ({"draft": "x" * 50_000}, "refer to a file"),
-        ({"quorum": 11}, "from 1 to 10"),
-        ({"default": {"decision": "approve"}}, "needs a `deadline`"),
-        ({"default": {"decision": "maybe"}, "deadline_ms": 1}, "one of approve, reject"),
-        ({"default": {"decision": "reject", "value": 1}, "deadline_ms": 1}, "has no `value`"),
-        (
-            {"default": {"decision": "approve", "value": 1}, "deadline_ms": 1, "form": {"type": "string"}},
-            "does not satisfy the form",
-        ),
-        ({"on_reject": "explode"}, "one of fail, continue"),
-        ({"who": "alice"}, "a list"),
-    ],
-)
-async def test_a_gate_that_cannot_be_asked_fails_its_task(link: RedisLink, gate: dict[str, Any], words: str) -> None:
-    desk = await Desk(link, **gate).open()
-    await desk.advancer.step()
-    task = await desk.task()
-
-    assert (task.status, task.error["type"]) == (Status.FAILED, "bad_gate")
-    assert words in task.error["message"]
-    assert await desk.gates.gate(desk.task_id) is None
-
-
-async def test_a_long_message_is_cut_and_says_so(link: RedisLink) -> None:
-    desk = await Desk(link, message="x" * 20_005).open()
-    assert (await desk.gate()).facts.message.endswith("x [... 5 more characters]")
-
-
-async def test_a_link_is_used_once_and_not_after_its_end(link: RedisLink) -> None:
-    desk = await Desk(link, quorum=3).open()
-    mine = {"link": "nonce-1", "until_ms": START_MS + 1_000}
-
-    assert isinstance(await desk.vote("ann", **mine), Voted)
-    assert await desk.vote("bob", **mine) == Refused(Refusal.LINK_USED)
-    assert isinstance(await desk.vote("bob", link="nonce-2", until_ms=START_MS + 1), Voted)
-    assert await desk.vote("cyd", link="nonce-3", until_ms=START_MS) == Refused(Refusal.LINK_ENDED)
-    assert (await desk.gate()).used == {"nonce-1", "nonce-2"}
-
-
-async def test_votes_at_the_same_time_all_count(link: RedisLink) -> None:
-    desk = await Desk(link, quorum=5).open()
-    people = [f"p{n}" for n in range(5)]
-
-    found = await asyncio.gather(*(desk.gates.vote(desk.task_id, Vote(by, "approve")) for by in people))
-    await desk.advancer.step()
-
-    assert all(isinstance(one, Voted) for one in found)
-    assert sorted(vote["by"] for vote in (await desk.task()).result["votes"]) == people
-
-
-async def test_a_task_that_is_not_there_has_no_gate(link: RedisLink) -> None:
-    desk = await Desk(link).open()
-    assert await desk.gates.vote("0" * 16, Vote("ann", "approve")) is None
-    assert await desk.gates.close(desk.at, "0" * 16) == "REMOVED"
-
-
-async def test_the_secret_of_links_is_made_once(link: RedisLink) -> None:
-    desk = await Desk(link).open()
-    secrets = {await desk.gates.secret() for _ in range(3)}
-    assert len(secrets) == 1 and len(secrets.pop()) >= 32

@@ -73,6 +73,14 @@ async def test_a_join_that_needs_some(
     assert await story.status("join") == join
 
 
+async def test_a_join_of_chains_that_all_failed_fails(engine: Running, worker: PlainWorker) -> None:
+    rules = {"join": {"need": 1}, **{name: {"tolerated": True} for name in (A, B, C)}}
+    story = Story(engine, worker, graph({A: [], B: [A], C: [], "join": [B, C]}, rules=rules))
+
+    assert await story.end({A: BAD, C: BAD}) is Status.FAILED
+    assert await story.status("join") == (Status.FAILED, "join_not_met")
+
+
 async def test_a_join_that_needs_one_does_not_wait_for_the_others(
     engine: Running, worker: PlainWorker
 ) -> None:

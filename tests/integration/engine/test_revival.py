@@ -4,13 +4,18 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.engine import Seams
+from orchestrator.engine.advancer import Advancer
+from orchestrator.engine.materializer import Materializer
 from orchestrator.store.dead_letters import DeadLetters
+from orchestrator.store.outcomes import Outcome
 from orchestrator.store.records import Cause, NewScenario, ScenarioRecord
 from orchestrator.store.revival import Revival
 from orchestrator.store.store import Policy, Store
@@ -19,7 +24,9 @@ from tests.support.graphs import chain, diamond, graph
 from tests.support.plain_worker import PlainWorker
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink
-from workers_sdk.protocol.messages import EventKind, Status
+from workers_sdk.protocol.messages import EventKind, Status, TaskEntry, TaskEvent
+
+Rule = dict[str, Any]
 
 
 @dataclass
@@ -75,7 +82,7 @@ async def play(
     worker: PlainWorker,
     needs: Mapping[str, Sequence[str]],
     failures: dict[str, int],
-    rules: dict[str, dict[str, object]] | None = None,
+    rules: dict[str, Rule] | None = None,
 ) -> Play:
     scenario = graph(needs, rules=rules)
     await engine.store.submit(scenario)
@@ -273,7 +280,7 @@ async def test_an_end_that_was_counted_is_not_counted_twice(engine: Running, wor
     """`join` has heard of the failure of `maybe`; redriven, it waits for it anew, and for `slow` as before."""
     needs = {"maybe": [], "slow": [], "join": ["maybe", "slow"]}
     game = await play(engine, worker, needs, {}, {"maybe": {"optional": True}})
-    entries = {}
+    entries: dict[str, TaskEntry] = {}
     while len(entries) < 2:
         entries |= {entry.name: entry for entry in await worker.take()}
     await worker.report(entries["maybe"], EventKind.FAILED, error='{"type":"Boom"}')
@@ -285,6 +292,35 @@ async def test_an_end_that_was_counted_is_not_counted_twice(engine: Running, wor
     assert await game.statuses() == {"maybe": "success", "slow": "pending", "join": "pending"}
     await worker.succeed(entries["slow"])
     assert await game.end() is Status.SUCCESS
+
+
+async def test_a_success_that_is_still_being_told_is_waited_for(link: RedisLink) -> None:
+    """`wide` has succeeded, but `late` is further down its list: it will count that when the list gets there."""
+    store = await Store.open(link, policy=Policy(chunk=1), unsafe_volatile=True, sets_lease=True)
+    scenario = graph({"wide": [], "bad": [], "first": ["wide"], "second": ["wide"], "late": ["wide", "bad"]})
+    await store.submit(scenario)
+    at = store.partitions.of(scenario.scenario_id)
+    materializer = Materializer(store, Seams(link), at, "m1")
+    advancer = Advancer(store, Seams(link), at, "a1")
+    await materializer.step()
+    await materializer.step()
+    wide, bad, first, second, late = scenario.task_ids
+    await advancer.step()
+
+    await store.report(TaskEvent(bad, EventKind.FAILED, fields={"error": '{"type":"Boom"}'}))
+    await store.report(TaskEvent(wide, EventKind.SUCCESS))
+    assert await DeadLetters(store).redrive_one(bad) == "OK"
+    task = await store.task(late)
+    assert task and (task.status, task.queue) == (Status.PENDING, 2)
+
+    while await link.execute("XLEN", at.task_events):
+        await advancer.step()
+    task = await store.task(late)
+    assert task and (task.status, task.queue, task.token) == (Status.PENDING, 1, "")
+    for task_id in (bad, first, second, late):
+        assert await store.report(TaskEvent(task_id, EventKind.SUCCESS)) is Outcome.APPLIED
+    record = await store.scenario(scenario.scenario_id)
+    assert record and record.status is Status.SUCCESS
 
 
 async def _queue_is(game: Play, name: str, queue: int) -> bool:
@@ -299,14 +335,12 @@ async def chunked(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterat
         yield running
 
 
-JOINS = st.sampled_from([{}, {}, {"need": 1}, {"all_done": True}])
-KINDS = st.sampled_from([{}, {}, {"optional": True}])
+JOINS: st.SearchStrategy[Rule] = st.sampled_from([{}, {}, {"need": 1}, {"all_done": True}])
+KINDS: st.SearchStrategy[Rule] = st.sampled_from([{}, {}, {"optional": True}])
 
 
 @st.composite
-def stories(
-    draw: st.DrawFn, *, plain: bool
-) -> tuple[dict[str, list[str]], dict[str, int], dict[str, dict[str, object]]]:
+def stories(draw: st.DrawFn, *, plain: bool) -> tuple[dict[str, list[str]], dict[str, int], dict[str, Rule]]:
     """A graph, how often each task fails, and its rules."""
     size = draw(st.integers(1, 8))
     names = [f"t{i}" for i in range(size)]
@@ -315,7 +349,7 @@ def stories(
         for i, name in enumerate(names)
     }
     failures = {name: draw(st.integers(0, 2)) for name in names}
-    rules: dict[str, dict[str, object]] = {}
+    rules: dict[str, Rule] = {}
     for name in names if not plain else []:
         rule = {**draw(KINDS), **(draw(JOINS) if needs[name] else {})}
         if rule:
@@ -328,7 +362,7 @@ def stories(
 async def test_whatever_fails_and_whenever_it_is_redriven_all_succeed_once(
     chunked: Running,
     worker: PlainWorker,
-    story: tuple[dict[str, list[str]], dict[str, int], dict[str, dict[str, object]]],
+    story: tuple[dict[str, list[str]], dict[str, int], dict[str, Rule]],
     seed: int,
     whole: bool,
 ) -> None:
@@ -361,7 +395,7 @@ async def test_whatever_fails_and_whenever_it_is_redriven_all_succeed_once(
 async def test_joins_of_all_kinds_hold_under_redrives(
     chunked: Running,
     worker: PlainWorker,
-    story: tuple[dict[str, list[str]], dict[str, int], dict[str, dict[str, object]]],
+    story: tuple[dict[str, list[str]], dict[str, int], dict[str, Rule]],
     seed: int,
 ) -> None:
     """Nothing hangs, nothing succeeds twice, and what needs all of its parents never starts before their ends."""

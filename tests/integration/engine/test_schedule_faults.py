@@ -1,6 +1,7 @@
 """A replica that dies while it fires a schedule, at every point; replicas that race; a fire out of turn."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from orchestrator.store.records import Cause
 from orchestrator.store.schedule_records import FireOutcome, State
 from orchestrator.store.schedules import asked_fire
 from orchestrator.store.store import Store
-from orchestrator.store.turns import Overlap
+from orchestrator.store.turns import Misfire, Overlap
 from orchestrator.store.when import When
 from tests.support.schedules import HOLD_MS, HOUR, ID, Replica, Town
 from tests.support.scripts import START_MS
@@ -80,6 +81,29 @@ async def test_a_replica_may_die_at_any_call_and_another_goes_on(town: Town, aft
         assert await town.told() == [("started", FIRST)], points
         assert (record.runs, record.next_ms, record.fire) == (1, FIRST + HOUR, None), points
     assert points >= 4  # read, begin, submit, end
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_two_days_of_replicas_that_die_anywhere_leave_every_fire_made_once(
+    town: Town, seed: int
+) -> None:
+    chance = random.Random(seed)
+    await town.make(HOURLY, misfire=Misfire.ALL)
+    hours = [FIRST + n * HOUR for n in range(48)]
+    for fire_ms in hours:
+        await town.at_time(fire_ms)
+        for _ in range(chance.randrange(4)):
+            await asyncio.gather(
+                *(dies(town, chance.randint(1, 12), after=chance.random() < 0.5) for _ in range(2))
+            )
+            await town.at_time(town.now + chance.choice((1, HOLD_MS // 2, HOLD_MS)))
+    for _ in range(3):
+        await Replica(town).step()
+        await town.at_time(town.now + HOLD_MS)
+
+    record = await town.read()
+    assert await town.accepted() == [short_uuid(ID, f"fire {fire_ms}") for fire_ms in hours]
+    assert (record.runs, record.fire, record.next_ms) == (48, None, hours[-1] + HOUR)
 
 
 async def test_while_one_fires_the_others_leave_it_alone(town: Town) -> None:

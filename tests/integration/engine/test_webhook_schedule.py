@@ -189,7 +189,7 @@ async def test_both_secrets_sign_until_the_grace_of_the_old_one_is_over(desk: De
     assert len(after.headers["webhook-signature"].split(" ")) == 1
 
 
-async def test_a_third_secret_ends_the_first_one_and_the_same_one_changes_nothing(desk: Desk) -> None:
+async def test_a_third_secret_leaves_the_others_their_time_unless_there_is_no_grace(desk: Desk) -> None:
     second = await desk.endpoints.rotate(desk.endpoint.id, "", grace_ms=DAY_MS)
     third = await desk.endpoints.rotate(desk.endpoint.id, "", grace_ms=DAY_MS)
     assert second and third
@@ -197,7 +197,9 @@ async def test_a_third_secret_ends_the_first_one_and_the_same_one_changes_nothin
     now = await desk.endpoints.now_ms()
 
     assert again == third
-    assert third.keys(now) == [third.secrets[0].text, second.secrets[0].text]
+    assert third.keys(now) == [third.secrets[0].text, second.secrets[0].text, desk.secret]
+    last = await desk.endpoints.rotate(desk.endpoint.id, "", grace_ms=0)
+    assert last and last.keys(now) == [last.secrets[0].text]
 
 
 async def test_a_delivery_that_was_given_up_begins_anew_under_its_id(desk: Desk) -> None:
@@ -222,11 +224,16 @@ async def test_only_deliveries_of_the_endpoint_that_nobody_sends_just_now_are_re
     other = scenario_id_from(b"other")
 
     assert [one.id for one in held.deliveries] == [delivery_id]
-    assert await desk.deliveries.redrive(desk.endpoint.id, [delivery_id, short_uuid(EVENT, "x")]) == ["HELD", "UNKNOWN"]
+    assert await desk.deliveries.redrive(desk.endpoint.id, [delivery_id, short_uuid(EVENT, "x")]) == [
+        "HELD",
+        "UNKNOWN",
+    ]
     assert await desk.deliveries.redrive(other, [delivery_id]) == ["UNKNOWN"]
 
 
-async def test_a_taken_delivery_is_left_alone_for_a_while_and_a_late_record_does_not_count(desk: Desk) -> None:
+async def test_a_taken_delivery_is_left_alone_for_a_while_and_a_late_record_does_not_count(
+    desk: Desk,
+) -> None:
     await desk.announce()
     room = [(desk.endpoint.id, 5)]
     first = await desk.deliveries.take(desk.at, room, total=5, hold_ms=10_000)
@@ -252,6 +259,22 @@ async def test_no_more_are_taken_than_there_is_room_for_and_the_oldest_come_firs
 
     assert [due.id for due in two.deliveries + one.deliveries] == ids[:3]
     assert none.deliveries == []
+
+
+async def test_no_more_attempts_are_under_way_than_there_may_be_in_all(desk: Desk) -> None:
+    desk.sender.sending = replace(desk.sender.sending, in_total=1)
+    desk.receiver.holds = True
+    for number in range(3):
+        await desk.announce(number)
+
+    for _ in range(3):
+        await desk.courier.round()
+        assert desk.sender.free == 0
+    desk.receiver.let_go()
+    await desk.sender.idle()
+    first = len(desk.receiver.requests)
+
+    assert (first, await desk.sent(), await desk.sent()) == (1, 1, 1)
 
 
 async def test_everything_of_a_removed_endpoint_goes_or_expires(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.support.graphs import chain, graph
 from tests.support.plain_worker import PlainWorker
 from tests.support.receiver import Receiver, receiving
 from tests.support.wait import wait_until
-from workers_sdk.protocol.keys import scenario_id_from
+from workers_sdk.protocol.keys import Partitions, scenario_id_from
 from workers_sdk.protocol.link import RedisLink
 from workers_sdk.protocol.messages import EventKind
 
@@ -28,12 +29,14 @@ SECRET = new_secret()
 
 
 @asynccontextmanager
-async def engine_of(redis_url: str, sending: Sending = SENDING, partitions: int = 1) -> AsyncIterator[Running]:
+async def engine_of(
+    redis_url: str, sending: Sending = SENDING, partitions: int = 1
+) -> AsyncIterator[Running]:
     async with running_engine(redis_url, partitions=partitions, sending=sending) as running:
         yield running
 
 
-async def told(store: Store, url: str, number: int = 1, **filters: list[str]) -> Endpoint:
+async def told(store: Store, url: str, number: int = 1, **filters: Any) -> Endpoint:
     """A registered endpoint."""
     endpoint_id = scenario_id_from(f"endpoint {number}".encode())
     return await Endpoints(store).add(Endpoint(endpoint_id, url, [Secret(SECRET)], **filters))
@@ -43,7 +46,9 @@ async def ended(store: Store, worker: PlainWorker, *, failed: bool = False) -> s
     """Submit a scenario of one task and end it."""
     scenario = graph(chain(1))
     await store.submit(scenario)
-    await wait_until(lambda: store.link.execute("EXISTS", worker.at.queue(worker.service)), what="the task is ready")
+    await wait_until(
+        lambda: store.link.execute("EXISTS", worker.at.queue(worker.service)), what="the task is ready"
+    )
     [entry] = await wait_until(worker.take, what="the task is ready")
     if failed:
         await worker.report(entry, EventKind.FAILED, error='{"type":"Boom","message":"no"}')
@@ -90,7 +95,9 @@ async def test_the_end_of_a_scenario_arrives_signed(redis_url: str, worker: Plai
     assert delivery.payload == message
 
 
-async def test_failures_and_cancellations_are_told_with_their_cause(redis_url: str, worker: PlainWorker) -> None:
+async def test_failures_and_cancellations_are_told_with_their_cause(
+    redis_url: str, worker: PlainWorker
+) -> None:
     async with receiving() as receiver, engine_of(redis_url) as engine:
         endpoint = await told(engine.store, receiver.url)
         await ended(engine.store, worker, failed=True)
@@ -139,7 +146,9 @@ async def test_each_endpoint_is_told_of_what_it_asked_for(redis_url: str, worker
     assert len({request.id for request in receiver.requests}) == len(receiver.requests) == 2
 
 
-async def test_a_slow_endpoint_delays_no_other_and_gets_few_at_a_time(redis_url: str, worker: PlainWorker) -> None:
+async def test_a_slow_endpoint_delays_no_other_and_gets_few_at_a_time(
+    redis_url: str, worker: PlainWorker
+) -> None:
     sending = Sending(egress=SENDING.egress, timeout_s=60.0, per_endpoint=2)
     async with receiving() as slow, receiving() as quick, engine_of(redis_url, sending) as engine:
         slow.holds = True
@@ -190,7 +199,7 @@ async def test_endpoints_are_known_in_every_partition(redis_url: str) -> None:
             await engine.store.submit(scenario)
             await engine.store.cancel(scenario.scenario_id, Cause())
         found = await settled(engine.store, endpoint, 3)
-        pages = []
+        pages: list[list[str]] = []
         cursor = None
         while not pages or cursor:
             page = await Deliveries(engine.store).page(endpoint.id, cursor=cursor, limit=1)
@@ -202,7 +211,20 @@ async def test_endpoints_are_known_in_every_partition(redis_url: str) -> None:
     assert [one for page in pages for one in page] == [one.id for one in found]
 
 
-async def test_without_endpoints_no_outbox_is_written(redis_url: str, link: RedisLink, worker: PlainWorker) -> None:
+async def test_an_engine_restores_copies_that_are_missing(redis_url: str, link: RedisLink) -> None:
+    store = Store(link, Partitions(2))
+    await store.agree(sets_lease=False)
+    endpoint = await told(store, "http://127.0.0.1:1/")
+    other = store.partitions[1]
+    await link.execute("DEL", other.webhooks)  # as if the API had died between its two writes
+    async with engine_of(redis_url, partitions=2):
+        await wait_until(lambda: link.execute("EXISTS", other.webhooks), what="the copy is there again")
+    assert await Endpoints(store).all(other) == [endpoint]
+
+
+async def test_without_endpoints_no_outbox_is_written(
+    redis_url: str, link: RedisLink, worker: PlainWorker
+) -> None:
     async with engine_of(redis_url) as engine:
         await engine.finished(await ended(engine.store, worker))
     assert await link.execute("EXISTS", "outbox", "webhooks") == 0

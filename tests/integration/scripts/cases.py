@@ -131,7 +131,9 @@ async def finish(link: Link) -> Case:
 @case
 async def progress(link: Link) -> Case:
     await task(link, TEXT, "text-service", "processing", worker=WORKER)
-    return Case({"home": "task-events", "prefix": ""}, [TEXT, TOKEN, "50", "half way"])
+    await task(link, VOICE, "voice-service", "processing", worker=WORKER)
+    said = [TEXT, TOKEN, "50", "half way", VOICE, TOKEN, "", ""]
+    return Case({"home": "task-events", "prefix": ""}, said)
 
 
 @case

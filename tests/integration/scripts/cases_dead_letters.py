@@ -73,3 +73,9 @@ async def revive(link: Link) -> Case:
     more = {"offset": 0, "more": 1, "wait_ms": 1000, "retention_ms": 1000}
     rest: list[Any] = [TEXT, 0, 0, 1, OTHER, VIDEO, 0, 2, TEXT, VOICE, 0, LOST, 0, 1, SLIDE, 0]
     return Case({**keys, **values, **more}, rest)
+
+
+@case
+async def note_rerun(link: Link) -> Case:
+    await scenario(link, success=3)
+    return Case({"scenario": f"scenario:{SCENARIO}", "rerun": OTHER, "limit": 100})

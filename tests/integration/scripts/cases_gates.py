@@ -63,5 +63,3 @@ async def close_gate(link: Link) -> Case:
 @case
 async def gate_secret(link: Link) -> Case:
     return Case({"secret": "scenarist:gate-secret", "fresh": "x" * 32})
-
-

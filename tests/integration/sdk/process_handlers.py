@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+from pathlib import Path
 from typing import Any
 
 from workers_sdk import Context, Fail
@@ -25,3 +27,25 @@ def refuse(ctx: Context) -> None:
 def die(ctx: Context) -> None:
     """Die as a crash in native code does."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def patient(ctx: Context) -> None:
+    """Go on until told to stop; say who it is and why it stopped."""
+    ctx.progress(1, str(os.getpid()))
+    folder = Path(ctx.params["folder"])
+    while not ctx.cancelled.is_set():
+        threading.Event().wait(0.01)
+    (folder / "told").write_text(ctx.cancelled.cause)
+
+
+def stubborn(ctx: Context) -> None:
+    """Never look whether the work is wanted; say who it is."""
+    ctx.progress(1, str(os.getpid()))
+    threading.Event().wait(300)
+
+
+def spawn(ctx: Context) -> str:
+    """Make further tasks, and a result that is too large for a report."""
+    text = ctx.spawn("CreateText", prompt="one")
+    ctx.spawn("CreateVoice", "voice-service", text_task_id=text)
+    return "x" * 100_000

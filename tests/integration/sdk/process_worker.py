@@ -1,12 +1,18 @@
 """A worker for a process of its own."""
 
 import asyncio
+import contextlib
 import threading
 
+from tests.integration.sdk import process_handlers
 from workers_sdk import Context, Worker
 
 worker = Worker("text-service", drain_s=30)
 stubborn = Worker("voice-service", drain_s=0)
+swallowing = Worker("slide-service", drain_s=0)
+processes = Worker("image-service", drain_s=0)
+processes.task("Stubborn", run="process")(process_handlers.stubborn)
+processes.task("Patient", run="process")(process_handlers.patient)
 
 
 @worker.task("Slow")
@@ -26,3 +32,11 @@ async def endless(ctx: Context) -> None:
 def deaf(ctx: Context) -> None:
     """Never looks at its cancel token."""
     threading.Event().wait(300)
+
+
+@swallowing.task("Swallow")
+async def swallow(ctx: Context) -> None:
+    """Goes on whatever it is told."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()

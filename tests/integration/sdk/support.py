@@ -50,9 +50,9 @@ class Desk:
         both = {"id": task_id, "scenario_id": scenario_id, "name": name, **template_texts(fields)}
         state = {"service": service, "status": "pending", "queue": "0", "worker": "", "attempt": attempt}
         # The hash first: a worker reads the entry the moment it stands there.
-        await self.link.execute("HSET", at.task(task_id), *flat({**both, **state, "token": token}))
+        await self.link.execute("HSET", at.task(task_id), *flat_of({**both, **state, "token": token}))
         entry = {**both, "attempt": attempt, "token": token}
-        await self.link.execute("XADD", at.queue(service), "*", *flat(entry))
+        await self.link.execute("XADD", at.queue(service), "*", *flat_of(entry))
 
     def at(self, any_id: str) -> Partition:
         """Partition of an id."""
@@ -93,6 +93,20 @@ class Desk:
 
         found: dict[str, str] = await wait_until(begun, what=f"start of {task_id}")
         return found
+
+    async def cancel(self, task_id: str, *, token: str = "", cause: str = "") -> None:
+        """End a task as the server does: its entry goes away, and its worker is told."""
+        at = self.at(task_id)
+        task = await self.task(task_id)
+        stream = at.queue(task["service"])
+        await self.link.execute("HSET", at.task(task_id), "status", "cancelled")
+        for entry_id, flat in await self.link.execute("XRANGE", stream, "-", "+"):
+            if task_id.encode() in flat:
+                await self.link.execute("XACK", stream, GROUP_WORKERS, entry_id)
+                await self.link.execute("XDEL", stream, entry_id)
+        more = {"tokens": token, "causes": cause}
+        told = {"tasks": task_id, **{name: text for name, text in more.items() if text}}
+        await self.link.execute("XADD", at.cancellations, "*", *flat_of(told))
 
     async def left(self, service: str = SERVICE) -> tuple[int, int, int]:
         """Entries, pending ones and consumers of a queue, over all partitions."""
@@ -154,7 +168,7 @@ class _FaultyLink:
         await self._link.close()
 
 
-def flat(fields: dict[str, str]) -> list[str]:
+def flat_of(fields: dict[str, str]) -> list[str]:
     """Fields and values in a row."""
     return [text for pair in fields.items() for text in pair]
 

@@ -69,6 +69,46 @@ async def test_a_thread_that_never_ends_does_not_keep_the_process(desk: Desk) ->
     assert (await desk.task(task_id))["status"] == "pending"
 
 
+async def test_a_coroutine_that_swallows_its_cancellation_does_not_keep_the_process(desk: Desk) -> None:
+    task_id = await desk.put("Swallow", service="slide-service")
+    with running(f"{MODULE}:swallowing", desk) as process:
+        await desk.processing(task_id)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 1
+    assert (await desk.task(task_id))["status"] == "pending"
+
+
+BUG = """
+import asyncio
+from workers_sdk.process import run_workers
+
+class Swallowing:
+    async def serve(self, stop, hurry=None):
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+
+class Broken:
+    async def serve(self, stop, hurry=None):
+        self.handler = asyncio.create_task(Swallowing().serve(stop))
+        await asyncio.sleep(0)
+        raise RuntimeError("a bug")
+
+run_workers([Broken()])
+"""
+
+
+def test_a_bug_ends_the_process_whatever_its_handlers_do() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BUG], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "worker_bug" in done.stderr
+    assert "RuntimeError: a bug" in done.stderr
+
+
 async def test_a_worker_that_is_killed_leaves_its_task_pending_for_the_sweep(desk: Desk) -> None:
     task_id = await desk.put("Endless")
     with running(f"{MODULE}:worker", desk) as process:

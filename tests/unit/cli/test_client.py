@@ -97,7 +97,7 @@ def test_the_tasks_of_all_pages_are_put_together() -> None:
     asked: list[Any] = []
 
     class Paged(ApiClient):
-        def _call(self, method: str, path: str, member: str, **options: Any) -> Any:
+        def call(self, method: str, path: str, member: str, **options: Any) -> Any:
             asked.append((path, options.get("params")))
             number = len(asked)
             return {"tasks": [number], "next_cursor": str(number) if number < 3 else None, "name": "N"}

@@ -36,7 +36,7 @@ def sent_unchanged(page: str) -> dict[str, str]:
 
 
 VALUES = [
-    gate(value="one\ntwo\n\n<b>\"three\"</b> {{ x }}"),
+    gate(value='one\ntwo\n\n<b>"three"</b> {{ x }}'),
     gate(value="\n"),
     gate(value="Привет 🎬"),
     gate(value={"a": [1, 2.5, None, True]}),
@@ -67,7 +67,11 @@ def test_a_page_that_nobody_touched_changes_nothing(shown: Gate) -> None:
         (gate(value=None), {"value": "x"}, UNSET),
         (gate(value=None, form={"type": "string"}), {"value": ""}, ""),
         (gate(value=None, form={}), {"value": "[1]"}, [1]),
-        (gate(value={"title": "T", "slides": 3}, form=PLAIN), {"member:title": "U"}, {"title": "U", "slides": 3}),
+        (
+            gate(value={"title": "T", "slides": 3}, form=PLAIN),
+            {"member:title": "U"},
+            {"title": "U", "slides": 3},
+        ),
         (gate(value={"slides": 3}, form=PLAIN), {"member:slides": "4"}, {"slides": 4}),
         (gate(value={"slides": 3}, form=PLAIN), {"member:slides": ""}, {}),
         (gate(value={"voice": "low"}, form=PLAIN), {"member:voice": ""}, {}),

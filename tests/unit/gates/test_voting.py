@@ -126,7 +126,13 @@ def test_who_may_decide(who: list[str], by: str, groups: tuple[str, ...], may: b
 
 @pytest.mark.parametrize(
     ("self_approval", "submitter", "may"),
-    [(False, "ann", False), (False, "Ann", False), (False, "", True), (False, "bob", True), (True, "ann", True)],
+    [
+        (False, "ann", False),
+        (False, "Ann", False),
+        (False, "", True),
+        (False, "bob", True),
+        (True, "ann", True),
+    ],
 )
 def test_the_submitter_may_be_left_out(self_approval: bool, submitter: str, may: bool) -> None:
     found = weigh(gate(self_approval=self_approval, submitter=submitter), Vote("ann", "approve"))
@@ -203,7 +209,10 @@ def test_a_default_that_does_not_satisfy_the_form_approves_nothing() -> None:
 
 def test_a_default_may_reject() -> None:
     step = overdue(gate(default={"decision": "reject"}))
-    assert step.error and (step.error["type"], step.error["message"]) == ("rejected", "rejected at its deadline")
+    assert step.error and (step.error["type"], step.error["message"]) == (
+        "rejected",
+        "rejected at its deadline",
+    )
 
 
 def test_values_are_compared_as_json() -> None:

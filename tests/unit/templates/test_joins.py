@@ -51,6 +51,20 @@ def test_a_failure_is_tolerated_when_all_that_wait_need_only_some() -> None:
     assert {key for key, said in rules(text).items() if "tolerated" in said} == {"A"}
 
 
+def test_the_failure_of_a_chain_is_that_of_its_last_task() -> None:
+    text = tasks(
+        task("A"),
+        task("B", needs="A"),
+        task("C"),
+        task("J", needs="[B, C]", join="any_success"),
+        task("D"),
+        task("E", needs="D"),
+        task("F", needs="[C, E]", join="all_done"),
+    )
+
+    assert {key for key, said in rules(text).items() if "tolerated" in said} == {"A", "B"}
+
+
 def test_an_optional_task_is_more_than_tolerated() -> None:
     text = tasks(task("A", optional="true"), task("B", needs="[A]", join="any_success"))
     assert rules(text) == {"A": {"optional": True}, "B": {"need": 1}}

@@ -51,6 +51,8 @@ def test_a_value_of_the_request_is_data_even_if_it_looks_like_a_task() -> None:
     [
         ("promt", "prompt"), ("need", "needs"), ("Needs", "needs"), ("consumer", "consumers"), ("param", "params"),
         ("prams", "params"), ("counts", "count"), ("queu", "queue"), ("ID", "id"), ("servcie", "service"), ("nmae", "name"),
+        ("timout", "timeout"), ("Finally", "finally"), ("compensate", "compensates"), ("for_each", "foreach"),
+        ("continue_on_error", "optional"), ("trigger_rule", "join"),
     ],
 )  # fmt: skip
 def test_a_misspelt_field_is_known(written: str, meant: str) -> None:
@@ -60,7 +62,8 @@ def test_a_misspelt_field_is_known(written: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "field",
     ["needs", "id", "ids", "idx", "index", "country", "counter", "comment", "amount", "account", "seeds", "notes", "frame", "voice",
-     "query", "quote", "props", "parts", "pages", "title", "total", "text", "style", "model", "prompt_id", "slide_ids"],
+     "query", "quote", "props", "parts", "pages", "title", "total", "text", "style", "model", "prompt_id", "slide_ids",
+     "options", "game", "timer", "timeout", "final", "format", "prior"],
 )  # fmt: skip
 def test_a_field_of_ones_own_is_not_taken_for_a_misspelt_one(field: str) -> None:
     assert field_meant(field) == ""

@@ -60,7 +60,8 @@ def test_the_schema_is_of_the_2020_12_dialect_and_knows_the_fields() -> None:
     assert schema["required"] == ["tasks"]
     one = schema["$defs"]["TaskForm"]
     assert one["additionalProperties"] is True
-    assert one["required"] == ["service", "name"]
+    assert one["required"] == ["name"]
+    assert {"required": ["service"]} in one["anyOf"]
     assert {"needs", "consumers", "count", "prompt", "params"} <= one["properties"].keys()
 
 

@@ -1,6 +1,7 @@
 -- create: new tasks of a scenario from a JSON list, and their first dispatches. Needs the fragments rules, flow and dispatch.
 -- Per task a list of strings: id, service, queue (in-degree), consumers (JSON list), policy, rules and on_ready (JSON
 -- objects, or empty), then fields and values. All is strings, so nothing of what a user wrote is read as JSON here.
+-- A task with the rule `copied` succeeded in another scenario: its result stands among the fields, and nobody does it again.
 local OURS = 'orchestrator'
 
 -- The list as tasks, checked, and the keys of their hashes. `readable` and `list`: what decoding the JSON gave. Reads only.
@@ -15,7 +16,8 @@ local function new_tasks(prefix, scenario_id, readable, list)
       consumers = given[4], policy = given[5], rules = given[6], on_ready = given[7], fields = given, first = 8, n = #given}
     rules_of(tasks[k])
     queue_of(prefix, given[2])
-    if tasks[k].queue == 0 and not rules_of(tasks[k]).ask then plan_dispatch(prefix, tasks[k]) end
+    local rules = rules_of(tasks[k])
+    if tasks[k].queue == 0 and not rules.ask and not rules.copied then plan_dispatch(prefix, tasks[k]) end
   end
   return tasks, keys
 end
@@ -31,16 +33,19 @@ local function conflict_of(tasks, keys, scenario_id)
   return conflict
 end
 
+-- Returns how many of them are copies.
 local function create(events, timers, services, tasks, nonce, created_at, now, at_ms)
-  local named = {}
+  local named, copies = {}, 0
   for k, task in ipairs(tasks) do
-    local given = task.fields
-    redis.call('HSET', task.key, 'id', task.id, 'scenario_id', task.scenario_id, 'service', task.service, 'status', 'pending',
-      'queue', given[3], 'consumers', task.consumers, 'created_at', created_at, 'updated_at', now, 'result_ref', '', unpack(given, 8))
+    local given, copied = task.fields, rules_of(task).copied
+    redis.call('HSET', task.key, 'id', task.id, 'scenario_id', task.scenario_id, 'service', task.service, 'status',
+      copied and 'success' or 'pending', 'queue', given[3], 'consumers', task.consumers, 'created_at', created_at, 'updated_at', now, 'result_ref', '', unpack(given, 8))
     if task.policy ~= '' then redis.call('HSET', task.key, 'policy', task.policy) end
     if given[6] ~= '' then redis.call('HSET', task.key, 'rules', given[6]) end
     if task.on_ready ~= '' then redis.call('HSET', task.key, 'on_ready', task.on_ready) end
-    if task.queue == 0 and rules_of(task).ask then
+    if copied then
+      copies = copies + 1
+    elseif task.queue == 0 and rules_of(task).ask then
       redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'look')
     elseif task.queue == 0 then
       dispatch(timers, task, nonce .. '.' .. k, now, at_ms)
@@ -48,4 +53,5 @@ local function create(events, timers, services, tasks, nonce, created_at, now, a
     if task.service ~= OURS then named[task.service] = true end
   end
   for service in pairs(named) do redis.call('SADD', services, service) end
+  return copies
 end

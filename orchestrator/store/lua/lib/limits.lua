@@ -22,9 +22,9 @@ end
 -- When the next one may go. The thousandth is for what rounding adds to intervals that are no whole numbers.
 local function due_of(bucket) return math.ceil(bucket.tat - bucket.slack - 0.001) end
 
--- `n` go now.
+-- `n` go now. One that was expected within this millisecond is not late.
 local function pay(bucket, n, at_ms)
-  bucket.tat, bucket.paid = math.max(bucket.tat, at_ms) + n * bucket.interval, true
+  bucket.tat, bucket.paid = (bucket.tat > at_ms - 1 and bucket.tat or at_ms) + n * bucket.interval, true
 end
 
 local function write_buckets(at_ms)

@@ -43,7 +43,8 @@ end
 -- A task that needs some of its parents: `got` counts those that succeeded and those that failed.
 local function count_for_some(prefix, task, parent, good, need, now)
   local won, lost = string.match(task.got or '', '^(%d+) (%d+)$')
-  won, lost = tonumber(won or 0) + (good and 1 or 0), tonumber(lost or 0) + (parent.status == 'failed' and not good and 1 or 0)
+  local failed = not good and (parent.status == 'failed' or parent.ended_by == 'upstream_failed')
+  won, lost = tonumber(won or 0) + (good and 1 or 0), tonumber(lost or 0) + (failed and 1 or 0)
   task.got = won .. ' ' .. lost
   task.queue = won >= need and 0 or task.queue - 1
   if won + task.queue >= need then return true end

@@ -1,0 +1,91 @@
+"""Run scenarios again: what failed of one, or a part of one anew."""
+
+import secrets
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Request, Response
+
+from orchestrator.store.records import ScenarioRecord
+from orchestrator.store.rerun import CannotRerun, Rerun
+from orchestrator.store.revival import Revival
+from workers_sdk.protocol.keys import is_id, scenario_id_from
+
+from .answers import json_response
+from .body import JsonRoute
+from .dead_letter_models import RerunIn, RetriedOut
+from .dead_letters import edits_of, invalid_edit, not_revived
+from .documented import BODY, problems
+from .models import GenerateOut
+from .problems import FieldError, Problem, not_found
+from .services import Needs, Services
+from .submission import accepted
+from .views import scenario_item
+
+router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=JsonRoute)
+
+OF_THE_START: Final = ("unknown_task", "ambiguous_task")
+
+ScenarioId = Annotated[str, Path(description="16 characters.")]
+
+
+@router.post(
+    "/{scenario_id}/retry",
+    operation_id="retry_scenario",
+    summary="Run again what failed of a scenario",
+    response_model=RetriedOut,
+    responses=problems("not_found", "cannot_revive"),
+)
+async def retry_scenario(scenario_id: ScenarioId, request: Request, needs: Needs) -> Response:
+    """Bring back all tasks that failed, were skipped or cancelled; what succeeded stays. Branches that run go on."""
+    await _existing(scenario_id, request, needs)
+    revived = await Revival(needs.store).retry(scenario_id)
+    if revived.word != "OK":
+        raise not_revived(revived.word)
+    record = await _existing(scenario_id, request, needs)
+    return json_response({**scenario_item(record), "revived": len(revived.ids)})
+
+
+@router.post(
+    "/{scenario_id}/rerun",
+    status_code=201,
+    operation_id="rerun_scenario",
+    summary="Run a scenario anew from one of its tasks on",
+    response_model=GenerateOut,
+    responses={
+        201: {
+            "headers": {
+                "Location": {"description": "Address of the new scenario.", "schema": {"type": "string"}}
+            }
+        },
+        **problems(*BODY, "not_found", "cannot_rerun", "scenario_too_large"),
+    },
+)
+async def rerun_scenario(
+    scenario_id: ScenarioId, body: RerunIn, request: Request, needs: Needs
+) -> Response:
+    """Make a new scenario: that task and all that depends on it run anew, all else that succeeded is copied with its
+    result. The old scenario stays as it is; each of the two names the other."""
+    record = await _existing(scenario_id, request, needs)
+    new_id = scenario_id_from(secrets.token_bytes(16))
+    try:
+        new = await Rerun(needs.store).of(record, body.start, new_id, edits_of(body))
+        await needs.store.submit(new)
+    except CannotRerun as error:
+        raise _cannot_rerun(error) from error
+    except ValueError as error:
+        raise invalid_edit(error) from error
+    return json_response(accepted(new.scenario_id, new), 201, {"Location": f"/scenarios/{new.scenario_id}"})
+
+
+def _cannot_rerun(error: CannotRerun) -> Problem:
+    if error.word in OF_THE_START:
+        return Problem("invalid_field", str(error), errors=[FieldError(pointer="/from", detail=str(error))])
+    return Problem("cannot_rerun", str(error), extra={"reason": error.word})
+
+
+async def _existing(scenario_id: str, request: Request, needs: Services) -> ScenarioRecord:
+    record = await needs.store.scenario(scenario_id) if is_id(scenario_id) else None
+    if record is None:
+        raise not_found()
+    request.state.scenario_id = scenario_id
+    return record
