@@ -16,12 +16,14 @@ from workers_sdk.protocol.link import Link, RedisLink
 from . import (
     artifacts,
     cancel,
+    dead_letters,
     deliveries,
     documented,
     gate_page,
     gates,
     handlers,
     health,
+    revival,
     scenarios,
     schedule_fires,
     schedules,
@@ -70,7 +72,22 @@ def create_app(
     )
     app.add_middleware(Edge)
     handlers.install(app)
-    routers = (scenarios, schedules, schedule_fires, tasks, cancel, gates, gate_page, webhooks, deliveries, templates, artifacts, health)
+    routers = (
+        scenarios,
+        schedules,
+        schedule_fires,
+        tasks,
+        cancel,
+        dead_letters,
+        revival,
+        gates,
+        gate_page,
+        webhooks,
+        deliveries,
+        templates,
+        artifacts,
+        health,
+    )
     for module in routers:
         app.include_router(module.router)
     documented.install(app)

@@ -2,14 +2,23 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from .examples import SCENARIO_ID, TASK, TASK_ID, TIME
+from workers_sdk.protocol.messages import RESERVED_FIELDS
+
+from .examples import TASK, TIME
 from .models import Request, ScenarioItem, TaskOut
 
 Json = Any
 
-FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+
+def _free(name: str) -> str:
+    if name in RESERVED_FIELDS or name in ("prompt", "params"):
+        raise ValueError("this is no field of a template's own")
+    return name
+
+
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"), AfterValidator(_free)]
 
 FINGERPRINT: Final = "voice-service:8d2f0c1a9b3e4f56"
 _ERROR: Final = {"type": "BadVoice", "message": "no such voice 'anna'"}
@@ -47,7 +56,10 @@ class RerunIn(EditIn):
     )
 
     start: str = Field(
-        alias="from", min_length=1, max_length=200, description="Task: its id, its key in the template, or its name."
+        alias="from",
+        min_length=1,
+        max_length=200,
+        description="Task: its id, its key in the template, or its name.",
     )
 
 
@@ -135,6 +147,3 @@ class QuarantineOut(BaseModel):
     """Entries that were set aside, the latest first; about the last 1,000 of each partition are kept."""
 
     items: list[SetAsideOut]
-
-
-RERUN_OF: Final = {"scenario_id": SCENARIO_ID, "task_id": TASK_ID}

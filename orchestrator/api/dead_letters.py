@@ -22,7 +22,7 @@ from .dead_letter_models import (
 )
 from .documented import BODY, problems
 from .models import TaskOut
-from .problems import FieldError, Problem, not_found
+from .problems import Problem, not_found
 from .services import Needs
 from .tasks import existing_task
 from .views import task_out
@@ -96,7 +96,7 @@ async def edit_letter(task_id: TaskId, body: EditIn, request: Request, needs: Ne
     task = await existing_task(task_id, request, needs)
     edits = edits_of(body)
     if edits.of(task.fields):
-        word = await _edited(DeadLetters(needs.store), task_id, edits)
+        word = await DeadLetters(needs.store).edit(task_id, edits)
         if word == "CHANGED":
             raise Problem("busy", "Others edit it at the same time.", headers={"Retry-After": "1"})
         if word != "OK":
@@ -203,18 +203,6 @@ def edits_of(body: EditIn) -> Edits:
     return Edits(body.prompt, body.params, body.fields)
 
 
-def invalid_edit(error: ValueError) -> Problem:
-    """A field that is none of a template."""
-    return Problem("invalid_field", f"{error}.", errors=[FieldError(pointer="/fields", detail=f"{error}.")])
-
-
-async def _edited(letters: DeadLetters, task_id: str, edits: Edits) -> str:
-    try:
-        return await letters.edit(task_id, edits)
-    except ValueError as error:
-        raise invalid_edit(error) from error
-
-
 def _known(fingerprint: str) -> str:
     if not is_fingerprint(fingerprint):
         raise not_found()
@@ -241,9 +229,7 @@ def _iso(ms: int) -> str:
 
 
 def _redriven(handled: Handled) -> Response:
-    return json_response(
-        {"redriven": handled.done, "left": handled.left, "carried_on": handled.carried_on}
-    )
+    return json_response({"redriven": handled.done, "left": handled.left, "carried_on": handled.carried_on})
 
 
 def _dismissed(handled: Handled) -> Response:

@@ -138,6 +138,7 @@ class TaskOut(BaseModel):
     result_ref: str | None = Field(default=None, description="URI of the artifact.")
     result: Json = Field(default=None, description="Small result, as JSON.")
     error: Json = Field(default=None, description="Why it failed or was skipped: `type`, `message` and more.")
+    fingerprint: str | None = Field(default=None, description="Of a dead letter: the kind of its error.")
     progress: float | None = Field(default=None, description="Percent, 0 to 100.")
     message: str | None = None
     fields: dict[str, Json] = Field(default_factory=dict, description="All other fields of the template.")
@@ -163,6 +164,13 @@ class ScenarioItem(BaseModel):
     links: SelfLink
 
 
+class OriginOut(BaseModel):
+    """Where a rerun comes from: the scenario, and the task from which on it ran anew."""
+
+    scenario_id: str
+    task_id: str
+
+
 class ScenarioOut(ScenarioItem):
     """A scenario with its tasks. A task of a scenario that was accepted a moment ago may still be missing."""
 
@@ -172,6 +180,10 @@ class ScenarioOut(ScenarioItem):
 
     variables: dict[str, Json]
     warnings: list[WarningOut]
+    origin: OriginOut | None = Field(default=None, description="Of a rerun: what it runs anew.")
+    reruns: list[str] = Field(
+        default_factory=list, description="Ids of the scenarios that ran parts of it anew, the last 100."
+    )
     result_ref: str | None = Field(
         default=None,
         description="Artifact of the last task that nothing waits for; looked for among the last 100 tasks when they are "

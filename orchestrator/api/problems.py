@@ -79,6 +79,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "invalid_value": Kind(
         422, "Value does not satisfy the form", "`errors` says where; the form is a part of the gate."
     ),
+    "not_a_dead_letter": Kind(
+        409, "No dead letter", "The task did not fail for good, or was redriven or dismissed already."
+    ),
+    "cannot_revive": Kind(
+        409, "Cannot run again", "`detail` says why nothing of it can run again now."
+    ),
+    "cannot_rerun": Kind(409, "Cannot be rerun", "`reason` and `detail` say why."),
     "not_ready": Kind(409, "Task is not ready", "Tasks that it depends on have not succeeded yet."),
     "held_by_worker": Kind(
         409, "Task is held by a worker", "A worker holds the task; only a report with its token is taken."

@@ -13,7 +13,7 @@ from workers_sdk.protocol.keys import is_id, scenario_id_from
 from .answers import json_response
 from .body import JsonRoute
 from .dead_letter_models import RerunIn, RetriedOut
-from .dead_letters import edits_of, invalid_edit, not_revived
+from .dead_letters import edits_of, not_revived
 from .documented import BODY, problems
 from .models import GenerateOut
 from .problems import FieldError, Problem, not_found
@@ -60,9 +60,7 @@ async def retry_scenario(scenario_id: ScenarioId, request: Request, needs: Needs
         **problems(*BODY, "not_found", "cannot_rerun", "scenario_too_large"),
     },
 )
-async def rerun_scenario(
-    scenario_id: ScenarioId, body: RerunIn, request: Request, needs: Needs
-) -> Response:
+async def rerun_scenario(scenario_id: ScenarioId, body: RerunIn, request: Request, needs: Needs) -> Response:
     """Make a new scenario: that task and all that depends on it run anew, all else that succeeded is copied with its
     result. The old scenario stays as it is; each of the two names the other."""
     record = await _existing(scenario_id, request, needs)
@@ -72,8 +70,6 @@ async def rerun_scenario(
         await needs.store.submit(new)
     except CannotRerun as error:
         raise _cannot_rerun(error) from error
-    except ValueError as error:
-        raise invalid_edit(error) from error
     return json_response(accepted(new.scenario_id, new), 201, {"Location": f"/scenarios/{new.scenario_id}"})
 
 

@@ -200,7 +200,8 @@ async def _existing(scenario_id: str, request: Request, needs: Services) -> Scen
 
 
 def _details(scenario: ScenarioRecord) -> dict[str, Any]:
-    return {"variables": scenario.variables, "warnings": scenario.warnings}
+    lineage = {"origin": scenario.origin, "reruns": scenario.reruns}
+    return {"variables": scenario.variables, "warnings": scenario.warnings, **lineage}
 
 
 def _with_tasks(head: dict[str, Any], tasks: bytes) -> Response:

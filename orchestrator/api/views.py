@@ -36,6 +36,7 @@ def task_out(task: TaskRecord) -> dict[str, Json]:
         "result_ref": task.result_ref or None,
         "result": task.result,
         "error": task.error,
+        "fingerprint": task.fingerprint or None,
         "progress": _progress(task),
         "message": None if task.status.is_final else task.message or None,
         "fields": {name: value for name, value in task.fields.items() if name not in _APART},

@@ -94,9 +94,11 @@ def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str 
     flat: list[str | int] = []
     for event in events:
         way = _way(event, by_http=by_http)
-        fields = failure_fields(event.fields) if event.kind is EventKind.FAILED else event.fields
-        if event.by_engine and fields.get("error_type", "") not in TIMEOUTS:
-            fields = {**fields, "fingerprint": ""}  # no attempt failed
+        fields = event.fields
+        if event.kind is EventKind.FAILED:
+            fields = failure_fields(fields)
+            if event.by_engine and fields["error_type"] not in TIMEOUTS:
+                fields["fingerprint"] = ""  # no attempt failed
         flat += (event.task_id, event.kind, event.token, way, event.cursor, 2 * len(fields))
         for pair in fields.items():
             flat += pair

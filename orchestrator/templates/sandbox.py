@@ -62,7 +62,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         )
         self.filters = dict(FILTERS)
         self.tests = dict(TESTS)
-        self.globals = OF_RUN_TIME | GLOBALS
+        self.globals = dict(GLOBALS)
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call one of ours, a method of ours, or a macro; nothing else is callable."""

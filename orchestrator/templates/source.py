@@ -26,6 +26,7 @@ _FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
 }  # fmt: skip
 _BATCH: Final = 4_096
 _FILENAME: Final = "<scenario template>"
+_NAMES: Final = OF_RUN_TIME | GLOBALS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,7 +262,7 @@ def _through(node: nodes.Node, name: str, line: int) -> nodes.Filter:
 def _compile(tree: nodes.Template, prefix: str | None) -> jinja2.Template:
     counted = _Counted(prefix).visit(tree)
     code = ENVIRONMENT.compile(counted, None, _FILENAME)
-    return jinja2.Template.from_code(ENVIRONMENT, code, ENVIRONMENT.globals)
+    return jinja2.Template.from_code(ENVIRONMENT, code, _NAMES)
 
 
 def prefix_absent_from(*texts: str) -> str:

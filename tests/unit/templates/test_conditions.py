@@ -197,6 +197,13 @@ def test_a_value_in_quotes_never_becomes_part_of_the_expression(look: str) -> No
     assert not passes(second.on_ready or {}, {first.id: Known("success", look + "x", "")})
 
 
+def test_a_part_is_named_by_a_value_in_quotes_too() -> None:
+    text = "variables: {K: a, M: {a: 1, b: 2}}\n" + tasks(task("A", when="\"M['{{ K }}'] == 1\""))
+    assert passes(build(text).tasks[0].on_ready or {}, {})
+    assert not passes(build(text, K="b").tasks[0].on_ready or {}, {})
+    assert one(text, K="_b").code == "not_allowed"
+
+
 def test_one_plan_does_not_serve_another_condition() -> None:
     text = "variables: {W: A}\n" + tasks(
         task("A"), task("B"), task("C", needs="[A, B]", when="\"result('{{ W }}').ok\"")

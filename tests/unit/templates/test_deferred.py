@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from orchestrator.templates import Registry, TaskSpec, generate, load_template
+from orchestrator.templates import Registry, TaskSpec, TemplateError, generate, load_template
 from orchestrator.templates.runtime import Known, gate_of, items, passes, resolved, variables_of
 from tests.unit.templates.build import NOW, SCENARIO, build, by_key, one, problems, task, tasks
 from tests.unit.templates.test_injection import JSON, LOOKS, TEXT
@@ -144,7 +144,8 @@ def test_set_and_conditions_known_at_generation_work_on_the_way() -> None:
         "[result('A')]", "{'a': result('A')}", "{result('A'): 1}", "'abc'[result('A')]", "'abc'[result('A'):]", "result('A')[1:]",
         "result('A')[result('B')]", "'a'.replace('a', result('A'))", "SHORT_UUID(result('A'))", "range(result('A'))",
         "result(result('A'))", "dict(a=1).get(result('A'))", "result('A')()", "result('A') | default(result('B'))", "result('A') ** 2",
-        "result('A') % 2", "'%s' % result('A')", "result('A') // 2", "[1, 2] | sum(start=result('A'))", "result('A') | list",
+        "result('A') % 2", "'%s' % result('A')", "result('A') // 2", "[1, 2] | sum(start=result('A'))", "result('A') | items | list", "result('A') | first", "result('A') | map('upper') | list",
+        "[1] | select('eq', result('A')) | list", "result('A') | list",
     ],
 )  # fmt: skip
 def test_any_other_use_is_told_with_its_line(expression: str) -> None:
@@ -251,7 +252,10 @@ def test_the_words_may_be_taken_for_loops_and_variables(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["item", "index"])
 def test_without_foreach_there_is_no_item(name: str) -> None:
-    assert one(tasks(task("A", x=f"{{{{ {name} }}}}"))).code == "unknown_variable"
+    alone = tasks(task("A", x=f"{{{{ {name} }}}}"))
+    assert one(alone).code == "unknown_variable"
+    with pytest.raises(TemplateError):
+        load_template(alone)
     elsewhere = tasks(task("A", foreach="[1]"), task("B", x=f"{{{{ {name} }}}}"))
     assert one(elsewhere).line == 7
     assert one(tasks(task("A", foreach=f"{{{{ {name} }}}}"))).code == "unknown_variable"
