@@ -1,10 +1,12 @@
-"""Reads what workers put into the artifact store; the server never writes there.
+"""Reads what workers put into the artifact store, and removes it in the end; the server writes nothing there.
 
 Objects lie at `<scenario_id>/<task_id>/<attempt>/<name>` below one root, and a `result_ref` is the root's URI
 plus that path.
 """
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 from workers_sdk.protocol.keys import is_id
 
 CHUNK_BYTES: Final = 256 * 1024
+REMOVED_AT_ONCE: Final = 1_000
 MAX_PATH_CHARS: Final = 1_024
 MAX_NAME_BYTES: Final = 255
 
@@ -73,6 +76,29 @@ class Artifacts:
         result = await obstore.get_async(self._store, stored.path, options={"range": (start, end)})
         async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
             yield bytes(chunk)
+
+    async def remove(self, scenario_id: str) -> int:
+        """Remove all that lies below a scenario, and return how many objects that were. May be repeated, and broken off.
+
+        Raises:
+            ValueError: that is no id. OSError, BaseError (obstore): the store does not answer, or refuses.
+        """
+        if not is_id(scenario_id):
+            raise ValueError("not an id")
+        removed = 0
+        while paths := await self._listed(f"{scenario_id}/"):
+            with contextlib.suppress(FileNotFoundError):  # somebody else removes them too
+                await obstore.delete_async(self._store, paths)
+            removed += len(paths)
+        if self._folder is not None:  # what a worker that died was writing is on no list
+            await asyncio.to_thread(shutil.rmtree, self._folder / scenario_id, ignore_errors=True)
+        return removed
+
+    async def _listed(self, prefix: str) -> list[str]:
+        """Paths of some objects."""
+        async for found in obstore.list(self._store, prefix=prefix, chunk_size=REMOVED_AT_ONCE):
+            return [meta["path"] for meta in found]
+        return []
 
     def _is_inside(self, path: str) -> bool:
         """Whether a local path stays below the root when links are followed."""

@@ -12,20 +12,21 @@ from .protocol.seams import Clock
 
 
 class AttemptLog:
-    """Asks once, at the start, whether anybody wants to hear of attempts that went well."""
+    """Asks once, at the start, what anybody wants to hear of."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._log = structlog.get_logger("workers_sdk")
         self._says_debug: Final = _enabled(self._log, logging.DEBUG)
+        self._says_warning: Final = _enabled(self._log, logging.WARNING)
 
     def ended(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Tell of an attempt; `outcome`: None when nobody wants to know any more, or nothing is known."""
         if outcome and outcome.kind is EventKind.FAILED:
-            error = loads(outcome.fields["error"])
-            self._log.warning(
-                "attempt_failed", **self._facts(delivery), error=error["type"], message=error["message"]
-            )
+            if self._says_warning:
+                error = loads(outcome.fields["error"])
+                facts = self._facts(delivery)
+                self._log.warning("attempt_failed", **facts, error=error["type"], message=error["message"])
         elif self._says_debug:
             ended = {"cause": delivery.cancelled.cause} if delivery.cancelled.is_set() else {}
             self._log.debug("attempt_dropped" if ended else "attempt_ended", **self._facts(delivery), **ended)

@@ -74,12 +74,11 @@ def artifact_of(reference: Reference) -> Artifact | None:
     """The artifact that holds the result; None: the result is inline."""
     if b'"inline"' not in reference.value:
         return None
-    value = loads(reference.value)
-    if not isinstance(value, dict) or set(value) != {"artifact", "inline"} or value["inline"] is not False:
-        return None
-    with contextlib.suppress(TypeError):  # it only looks like one
-        artifact = Artifact(**value["artifact"])
-        return artifact if isinstance(artifact.uri, str) else None
+    with contextlib.suppress(TypeError, ValueError):  # it only looks like one
+        value = loads(reference.value)
+        if isinstance(value, dict) and set(value) == {"artifact", "inline"} and value["inline"] is False:
+            artifact = Artifact(**value["artifact"])
+            return artifact if isinstance(artifact.uri, str) else None
     return None
 
 

@@ -119,7 +119,10 @@ class Runner:
         if handler is None:
             return self._handlers.unknown(delivery.entry.name)
         try:
-            outcome = await self._perform(delivery, handler)
+            if handler.bare:
+                outcome: Outcome | None = await self.pools.call(handler, {}, None)
+            else:
+                outcome = await self._perform(delivery, handler)
             if outcome and outcome.large:
                 place = artifacts_of(delivery.entry, self._artifacts)
                 outcome = await asyncio.to_thread(stored, outcome, place)
@@ -131,8 +134,6 @@ class Runner:
             return None
 
     async def _perform(self, delivery: Delivery, handler: Handler) -> Outcome | None:
-        if handler.bare:
-            return await self.pools.call(handler, {}, None)
         references = await self._references(delivery, handler)
         if references is None:
             return None

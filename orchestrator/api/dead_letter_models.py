@@ -51,7 +51,6 @@ class RerunIn(EditIn):
     """From where on a scenario is to run anew, and what to change of that task's work."""
 
     model_config = ConfigDict(
-        populate_by_name=True,
         json_schema_extra={"examples": [{"from": "CreateVoice", "params": {"voice": "ben"}}]},
     )
 

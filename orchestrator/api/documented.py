@@ -12,6 +12,7 @@ TAGS = [
     {"name": "tasks", "description": "Look at tasks and report about them."},
     {"name": "dead letters", "description": "Tasks that failed for good: look, edit, run them again."},
     {"name": "gates", "description": "What waits for people, and their decisions."},
+    {"name": "flow", "description": "Limits and pauses of services."},
     {"name": "schedules", "description": "Scenarios that start at their time."},
     {"name": "templates", "description": "What can be generated, and how it would look."},
     {"name": "artifacts", "description": "What the workers made."},

@@ -145,6 +145,14 @@ class TaskOut(BaseModel):
     links: TaskLinks
 
 
+class PauseOut(BaseModel):
+    """Why, by whom and since when something is paused."""
+
+    reason: str
+    by: str
+    at: str = Field(description="ISO 8601, UTC.")
+
+
 class ScenarioItem(BaseModel):
     """A scenario without its tasks."""
 
@@ -161,6 +169,7 @@ class ScenarioItem(BaseModel):
     updated_at: str
     finished_at: str | None = None
     error: Json = Field(default=None, description="Why it failed.")
+    paused: PauseOut | None = Field(default=None, description="While it is paused: none of its tasks begins.")
     links: SelfLink
 
 

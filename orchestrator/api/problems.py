@@ -64,7 +64,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         409, "Task is final", "The task ended with another status; reports change nothing any more."
     ),
     "scenario_final": Kind(
-        409, "Scenario is final", "The scenario has ended; nothing of it can be cancelled."
+        409, "Scenario is final", "The scenario has ended; nothing of it can be cancelled or paused."
     ),
     "bad_link": Kind(403, "Link is not valid", "It was not made here, or not for this gate: ask for another."),
     "may_not_decide": Kind(

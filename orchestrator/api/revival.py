@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
+from orchestrator.store.outcomes import OriginGone
 from orchestrator.store.records import ScenarioRecord
 from orchestrator.store.rerun import CannotRerun, Rerun
 from orchestrator.store.revival import Revival
@@ -67,9 +68,11 @@ async def rerun_scenario(scenario_id: ScenarioId, body: RerunIn, request: Reques
     new_id = scenario_id_from(secrets.token_bytes(16))
     try:
         new = await Rerun(needs.store).of(record, body.start, new_id, edits_of(body))
-        await needs.store.submit(new)
+        await needs.store.submit(new, admit=True)
     except CannotRerun as error:
         raise _cannot_rerun(error) from error
+    except OriginGone as error:
+        raise _cannot_rerun(CannotRerun("purged", "The scenario is being removed.")) from error
     return json_response(accepted(new.scenario_id, new), 201, {"Location": f"/scenarios/{new.scenario_id}"})
 
 

@@ -67,6 +67,7 @@ def scenario_item(scenario: ScenarioRecord) -> dict[str, Json]:
         "updated_at": scenario.updated_at,
         "finished_at": scenario.finished_at or None,
         "error": scenario.error,
+        "paused": None if scenario.status.is_final else scenario.paused,
         "links": {"self": f"/scenarios/{scenario.scenario_id}"},
     }
 

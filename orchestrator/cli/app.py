@@ -35,6 +35,10 @@ _COMMANDS: Final = {
         "remote:scenarios": "List scenarios, newest first.",
         "remote:task": "Show all that is known of one task.",
         "remote:cancel": "Cancel a scenario, or a task with all that depends on it.",
+        "flow:pause": "Let no task of a scenario, a service or all services begin; what runs goes on.",
+        "flow:resume": "Hand out what a pause held back.",
+        "revival:retry": "Run again what failed of a scenario; what succeeded stays.",
+        "revival:rerun": "Run a scenario anew from one of its tasks on, as a new one.",
     },
     "Templates": {
         "local:plan": "Render and check a template and draw its graph; nothing is started.",
@@ -44,6 +48,24 @@ _COMMANDS: Final = {
 }
 # Commands of two words: first word -> what they are about, and the second words.
 _FAMILIES: Final = {
+    "service": (
+        "Limits of services, and what waits for them.",
+        {
+            "flow:list_": "List the services with their limits, pauses and what waits.",
+            "flow:show": "Show the limits of a service and what waits for it.",
+            "flow:limit": "Set the limits of a service; those that are not named are removed.",
+            "flow:forget": "Remove the limits of a service.",
+        },
+    ),
+    "dead": (
+        "Tasks that failed for good: look, run again, purge.",
+        {
+            "dead_letters:list_": "List what went wrong, by kinds of errors.",
+            "dead_letters:show_": "Show the tasks of a kind, or one of them with its attempts.",
+            "dead_letters:redrive": "Run one of them again, all of a kind, or all.",
+            "dead_letters:purge": "Take one off the list, all of a kind, or all; they stay failed.",
+        },
+    ),
     "schedule": (
         "Have scenarios started at their time.",
         {

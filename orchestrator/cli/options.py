@@ -30,6 +30,19 @@ Variables = Annotated[
         name="--var", negative=(), help="NAME=VALUE of a variable; JSON where it is JSON. May be repeated."
     ),
 ]
+Prompt = Annotated[str | None, Parameter(help="Another prompt for the task.")]
+Params = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--param",
+        negative=(),
+        help="NAME=VALUE of a member of `params` to set; null removes it. May be repeated.",
+    ),
+]
+Fields = Annotated[
+    tuple[str, ...],
+    Parameter(name="--field", negative=(), help="NAME=VALUE of any other field to set. May be repeated."),
+]
 Timeout = Annotated[float | None, Parameter(help="Seconds to wait before giving up.")]
 
 

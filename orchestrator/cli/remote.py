@@ -41,7 +41,7 @@ def submit(
             for warning in accepted["warnings"]:
                 Console(stderr=True).print(Text(f"warning: {warning['message']}", style="yellow"))
         if watch:
-            return _watched(client, accepted["scenario_id"], timeout, output)
+            return watched(client, accepted["scenario_id"], timeout, output)
     text = f"{accepted['scenario_id']}  {accepted['name']}, {accepted['total']} tasks"
     show(accepted, Text(text), output)
     return Exit.OK
@@ -59,7 +59,7 @@ def scenario(
     """Show one scenario with its tasks."""
     with ApiClient(api_url(api)) as client:
         if watch:
-            return _watched(client, scenario_id, timeout, output)
+            return watched(client, scenario_id, timeout, output)
         found = client.scenario(scenario_id)
     show(found, scenario_view(found, elapsed_s=age_s(found), rows=1000), output)
     return _code(found)
@@ -118,7 +118,8 @@ def cancel(
     return Exit.OK
 
 
-def _watched(client: ApiClient, scenario_id: str, timeout: float | None, output: str) -> int:
+def watched(client: ApiClient, scenario_id: str, timeout: float | None, output: str) -> int:
+    """Follow a scenario to its end, show what came out, and give the code for how it ended."""
     found = follow(client, scenario_id, Console(stderr=True), timeout_s=timeout)
     title = f"{found['scenario_id']}  {found['name']}, {found['total']} tasks in {age_s(found):.1f} s"
     text = Text.assemble(f"{title}: ", (found["status"], STYLES.get(found["status"], "")))

@@ -1,4 +1,4 @@
-"""Does what is due: next attempts, leases over HTTP that ran out, retention that ended."""
+"""Does what is due: next attempts, leases over HTTP that ran out, and what others handle."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -47,7 +47,6 @@ class Timekeeper:
         self._handlers: Mapping[str, Handler] = {
             "start": self._start,
             "cancel": self._cancel,
-            "purge": self._purge,
             "lease": self._expire,
             **(handlers or {}),
         }
@@ -101,10 +100,3 @@ class Timekeeper:
         while (outcome := await self._store.cancel(scenario_id)) == "MORE":
             continue
         return outcome in ("DONE", "FINAL", "UNKNOWN")
-
-    async def _purge(self, at: Partition, scenario_id: str) -> bool:
-        while (outcome := await self._store.purge(at, scenario_id)) == "MORE":
-            continue
-        if outcome == "DONE":
-            self._log.info("scenario_purged", scenario_id=scenario_id)
-        return outcome == "DONE"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps, loads, template_texts
 
 from .fingerprint import fingerprint
-from .records import NewScenario, NewTask
+from .records import NewScenario, NewTask, Owner
 
 MAX_SCENARIO_BYTES: Final = 32 * 1024 * 1024
 """Encoded tasks of one submission. It is one stream entry, and Redis answers nobody while it takes it in."""
@@ -42,7 +42,14 @@ def scenario_fields(scenario: NewScenario) -> list[str | bytes]:
         ),
         *(("parent", scenario.parent, "depth", str(scenario.depth)) if scenario.parent else ()),
         *(("origin", dumps(scenario.origin)) if scenario.origin else ()),
+        *_owner_fields(scenario.owner),
     ]
+
+
+def _owner_fields(owner: Owner) -> list[str]:
+    """The tenant is written by the script, which counts it."""
+    fields = ["submitter", owner.submitter] if owner.submitter else []
+    return fields + (["priority", str(owner.priority)] if owner.priority is not None else [])
 
 
 def encoded(tasks: Sequence[NewTask], chunk: int) -> list[str | bytes]:

@@ -3,9 +3,27 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from workers_sdk.protocol.link import Unavailable
+
 
 class IdempotencyConflict(Exception):
     """The idempotency key came with another body before. The argument is the id of that scenario."""
+
+
+class Overloaded(Unavailable):
+    """There is no room for more now: nothing was done, and the same may succeed later."""
+
+
+class TenantFull(Overloaded):
+    """The tenant has as many unfinished scenarios as it may have."""
+
+
+class BatchCancelled(Exception):
+    """The batch takes no further scenarios. The argument is its id."""
+
+
+class OriginGone(Exception):
+    """The scenario that is to run anew is being removed, or gone. The argument is its id."""
 
 
 class Outcome(StrEnum):

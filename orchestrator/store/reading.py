@@ -5,11 +5,12 @@ from typing import Final
 
 from workers_sdk.protocol.messages import ENGINE_FIELDS, Malformed, Status, fields_of, loads, template_values
 
-from .records import Group, Json, ScenarioRecord, TaskRecord
+from .records import Group, Json, Owner, ScenarioRecord, TaskRecord
 
 LISTED: Final = (
     "scenario_id", "name", "version", "status", "total", *(s.value for s in Status),
-    "created_at", "updated_at", "finished_at", "template_hash", "error", "created_ms",
+    "created_at", "updated_at", "finished_at", "template_hash", "error", "created_ms", "paused",
+    "tenant", "priority", "submitter", "batch",
 )  # fmt: skip
 """Fields of a scenario that a listing needs; `task_ids` and `variables` may be long."""
 
@@ -35,11 +36,14 @@ def scenario_record(flat: list[bytes]) -> ScenarioRecord | None:
         warnings=_json(text, "warnings", []),
         error=_json(text, "error", None),
         cancel=_json(text, "cancel", None),
+        paused=_json(text, "paused", None),
         tolerated=int(text.get("tolerated") or 0),
         parent=text.get("parent", ""),
         depth=int(text.get("depth") or 0),
         origin=_json(text, "origin", None),
         reruns=text.get("reruns", "").split(),
+        owner=Owner(text.get("tenant", ""), _priority(text), text.get("submitter", "")),
+        batch_id=text.get("batch", ""),
     )
 
 
@@ -89,6 +93,10 @@ def task_record(flat: list[bytes]) -> TaskRecord | None:
         child_scenario_id=text.get("child_scenario_id", ""),
         fingerprint=text.get("fingerprint", ""),
     )
+
+
+def _priority(text: dict[str, str]) -> int | None:
+    return int(text["priority"]) if text.get("priority") else None
 
 
 def _group(text: dict[str, str]) -> Group | None:

@@ -9,6 +9,21 @@ Json = Any
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """On whose behalf a scenario runs; all may be left out.
+
+    Attributes:
+        tenant: shares the services fairly with other tenants, and has limits of its own.
+        priority: 0 to 4, 0 goes first; of tasks that have none of their own.
+        submitter: a person, who may be kept from deciding the gates of the scenario.
+    """
+
+    tenant: str = ""
+    priority: int | None = None
+    submitter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioRecord:
     """One scenario. Times are ISO 8601 text in UTC, empty when not reached."""
 
@@ -27,6 +42,8 @@ class ScenarioRecord:
     warnings: list[Json] = field(default_factory=list)
     error: Json = None
     cancel: Json = None
+    paused: Json = None
+    """`reason`, `by` and `at`, while it is paused."""
     tolerated: int = 0
     """Failed tasks that do not fail the scenario."""
     parent: str = ""
@@ -37,6 +54,8 @@ class ScenarioRecord:
     """Of a rerun: `scenario_id`, and `task_id` from which on it ran anew."""
     reruns: list[str] = field(default_factory=list)
     """Scenarios that ran parts of it anew, the last 100."""
+    owner: Owner = Owner()
+    batch_id: str = ""
 
     @property
     def is_failing(self) -> bool:
@@ -183,6 +202,16 @@ class NewScenario:
     depth: int = 0
     origin: dict[str, Json] = field(default_factory=dict)
     """Of a rerun: `scenario_id`, and `task_id` from which on it runs anew; in the same slot."""
+    owner: Owner = Owner()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Place of a scenario in a batch, from 1, and the digest of what stands there. The scenario is in the slot of the batch."""
+
+    batch_id: str
+    number: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

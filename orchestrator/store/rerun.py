@@ -88,7 +88,9 @@ class Rerun:
 
 def _find(old: Mapping[str, _Old], scenario_id: str, start: str) -> _Old:
     task_id = start if is_id(start) and start in old else short_uuid(scenario_id, start)
-    found = [old[task_id]] if task_id in old else [one for one in old.values() if one.task.name == start]
+    children = {child.task.id for one in old.values() for child in one.children}
+    named = [one for one in old.values() if one.task.name == start and one.task.id not in children]
+    found = [old[task_id]] if task_id in old else named
     if not found:
         raise CannotRerun("unknown_task", "The scenario has no task of this id, key or name.")
     if len(found) > 1:
@@ -137,6 +139,7 @@ def _copy(
         task_ids=list(ids.values()),
         tasks=[tasks[task_id] for task_id in _consumers_first(kept)],
         warnings=scenario.warnings,
+        owner=scenario.owner,
         origin={"scenario_id": scenario.scenario_id, "task_id": first.task.id},
     )
 

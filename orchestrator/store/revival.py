@@ -96,7 +96,7 @@ class Revival:
             **{"scenario": at.scenario(scenario_id), "timers": at.timers, "events": at.task_events},
             **{"prefix": at.prefix, "scenario_id": scenario_id, "nonce": self._store.nonce(), "scope": scope},
             **{"offset": offset, "more": int(more), "wait_ms": CARRY_ON_MS},
-            "retention_ms": self._store.policy.retention_ms,
+            "retention": self._store.policy.retention,
         }
 
 

@@ -5,7 +5,6 @@ second time that there was nothing to do.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,14 +14,16 @@ from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps, l
 from workers_sdk.protocol.scripts import LUA, Scripts
 from workers_sdk.protocol.seams import Randomness, SystemRandomness
 
-from .arguments import encoded, hashed, report_arguments, scenario_fields
+from .arguments import hashed, report_arguments
 from .listing import list_scenarios
-from .outcomes import Advanced, Due, IdempotencyConflict, Materialized, Outcome
+from .outcomes import Advanced, Due, IdempotencyConflict, Materialized, Outcome, Overloaded
+from .policy import Policy as Policy
 from .reading import scenario_record, task_record
 from .records import (
     Attempt,
     Cause,
     Idempotency,
+    Line,
     NewScenario,
     ScenarioPage,
     ScenarioRecord,
@@ -31,30 +32,15 @@ from .records import (
     TaskRecord,
 )
 from .server import SCHEMA, ServerUnfit, check_server, server_info
+from .submission import submission, submitted
 
 SCRIPTS: Final = Path(__file__).parent / "lua"
-IDEMPOTENCY_MS: Final = 24 * 3_600_000
 QUARANTINE_LENGTH: Final = 1_000
 SUBMIT_TRIES: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Times and limits of the engine. All times in milliseconds.
-
-    Attributes:
-        lease_ms: a task whose worker shows no life for so long is handed out again.
-        http_lease_ms: the same for a task worked on over HTTP, which has no other sign of life than its PATCH.
-        max_lost: a task whose workers were lost so often fails with cause `worker_lost`.
-        retention_ms: how long a finished scenario is kept.
-        chunk: tasks written, purged or released in one script call; bounds the time of a script.
-    """
-
-    lease_ms: int = 15_000
-    http_lease_ms: int = 300_000
-    max_lost: int = 3
-    retention_ms: int = 7 * 86_400_000
-    chunk: int = 64
+HOLD_MS: Final = 60_000
+"""For the removal of artifacts, until it is tried again."""
+NEEDED_MS: Final = 3_600_000
+"""Until it is looked at again whether a scenario is still needed by another one."""
 
 
 def _nobody(_at: Partition, _timers: Sequence[bytes]) -> None: ...
@@ -122,41 +108,43 @@ class Store:
 
     # --- transitions -------------------------------------------------------------------------------------------------
 
-    async def submit(self, scenario: NewScenario, idempotency: Idempotency | None = None) -> Submitted:
+    async def submit(
+        self,
+        scenario: NewScenario,
+        idempotency: Idempotency | None = None,
+        *,
+        line: Line | None = None,
+        admit: bool = False,
+    ) -> Submitted:
         """Accept a scenario. Repeats itself on a lost reply: the second time is answered as a replay of the first.
 
+        Args:
+            line: its place in a batch; not together with `idempotency`.
+            admit: refuse it while there are too many unfinished ones, see `Policy`.
+
         Raises:
-            IdempotencyConflict: the key came with another body.
+            IdempotencyConflict: the key, or the line, came with another body.
             ScenarioTooLarge: all tasks together are over `MAX_SCENARIO_BYTES`.
+            Overloaded, TenantFull: there are too many, or Redis is full; nothing was done.
+            BatchCancelled, OriginGone: nothing was done.
             Unavailable, Refused: see `Link.execute`; after Unavailable the scenario may exist.
         """
-        at = self.partitions.of(scenario.scenario_id)
-        values = {
-            "scenarios": at.scenarios,
-            "scenario": at.scenario(scenario.scenario_id),
-            "idempotency": at.idempotency(hashed(idempotency.key if idempotency else "")),
-            "prefix": at.prefix,
-            "scenario_id": scenario.scenario_id,
-            "digest": idempotency.body_digest if idempotency else "",
-            # No longer than the scenario itself is kept, or a replay would name one that is gone.
-            "keep_ms": min(IDEMPOTENCY_MS, self.policy.retention_ms),
-            "total": len(scenario.tasks),
-        }
-        inbox = encoded(scenario.tasks, self.policy.chunk)
-        values["inbox"] = len(inbox)
-        word, scenario_id = await self._submit(values, inbox + scenario_fields(scenario))
-        if word == b"CONFLICT":
-            raise IdempotencyConflict(scenario_id.decode())
-        # A replay under our own id is an earlier try of ours whose reply was lost.
-        return Submitted(scenario_id.decode(), replayed=scenario_id.decode() != scenario.scenario_id)
+        values, fields = submission(
+            scenario, self.partitions, self.policy, idempotency, line, admit=admit
+        )
+        return submitted(await self._submit(values, fields), scenario, line)
 
-    async def _submit(self, values: dict[str, Any], fields: list[str | bytes]) -> tuple[bytes, bytes]:
-        for _ in range(SUBMIT_TRIES - 1):
+    async def _submit(self, values: dict[str, Any], fields: list[str | bytes]) -> list[bytes]:
+        tries_left = SUBMIT_TRIES
+        while True:
+            tries_left -= 1
             try:
                 return await self.call("submit", values, fields)  # type: ignore[no-any-return]
-            except Unavailable:
-                continue
-        return await self.call("submit", values, fields)  # type: ignore[no-any-return]
+            except Unavailable as error:
+                if str(error).startswith("OOM"):  # refused as a whole, before it began
+                    raise Overloaded("Redis has no memory left for more") from error
+                if not tries_left:
+                    raise
 
     async def materialize(
         self, at: Partition, scenario_id: str, entry_id: str, chunk: bytes, offset: int
@@ -196,7 +184,7 @@ class Store:
         more = {"group": GROUP_ORCHESTRATOR, "scenario_id": scenario_id, "entry_id": entry_id}
         cause = dumps({"type": kind, "message": message})
         await self.call(
-            "reject", {**values, **more, "cause": cause, "retention_ms": self.policy.retention_ms}
+            "reject", {**values, **more, "cause": cause, "retention": self.policy.retention}
         )
 
     async def advance(
@@ -219,7 +207,7 @@ class Store:
                 "workers": GROUP_WORKERS,
                 "nonce": self.nonce(),
                 "budget": max(self.policy.chunk, len(events)),
-                "retention_ms": self.policy.retention_ms,
+                "retention": self.policy.retention,
                 "lease_ms": self.policy.http_lease_ms,
                 "chance": int(self._randomness.uniform(0, 999_999)),
                 "entries": " ".join(entries),
@@ -245,7 +233,7 @@ class Store:
             "cancellations": at.cancellations,
         }
         more = {"prefix": at.prefix, "workers": GROUP_WORKERS, "scenario_id": scenario_id}
-        limits = {"limit": self.policy.chunk, "retention_ms": self.policy.retention_ms}
+        limits = {"limit": self.policy.chunk, "retention": self.policy.retention}
         text = cause.text() if cause else ""
         return str((await self.call("cancel", {**values, **more, **limits, "cause": text})).decode())
 
@@ -295,15 +283,17 @@ class Store:
         values = {"timers": at.timers, "prefix": at.prefix, "task_id": task_id}
         return str((await self.call("wake", {**values, "nonce": self.nonce()})).decode())
 
+    async def begin_purge(self, at: Partition, scenario_id: str) -> str:
+        """Let nothing bring a scenario back whose retention ended: a word of `begin_purge.lua`."""
+        values = {"timers": at.timers, "prefix": at.prefix, "scenario_id": scenario_id}
+        return str(
+            (await self.call("begin_purge", {**values, "hold_ms": HOLD_MS, "wait_ms": NEEDED_MS})).decode()
+        )
+
     async def purge(self, at: Partition, scenario_id: str) -> str:
-        """Remove a chunk of a scenario whose retention ended: a word of `purge.lua`."""
-        values = {
-            "timers": at.timers,
-            "prefix": at.prefix,
-            "scenario_id": scenario_id,
-            "limit": self.policy.chunk,
-        }
-        return str((await self.call("purge", values)).decode())
+        """After that, remove a chunk of it: a word of `purge.lua`; MORE: call again."""
+        values = {"timers": at.timers, "prefix": at.prefix, "scenario_id": scenario_id}
+        return str((await self.call("purge", {**values, "limit": self.policy.chunk})).decode())
 
     def nonce(self) -> str:
         """Random text, never used before; makes tokens."""

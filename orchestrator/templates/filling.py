@@ -12,13 +12,13 @@ from orchestrator.templates.tree import Json, Tree, size_of, substitute
 from workers_sdk.protocol.keys import short_uuid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskSpec:
-    """One task to be created.
+    """One task to be created. Not to be changed (a frozen class takes several times as long to make).
 
     `key` is its local id, `queue` its real in-degree, `consumers` are ids; `fields` are the template's own fields,
     `policy` is its `retry` with all defaults, times in milliseconds; `rules` are for the scripts, `on_ready` for the engine.
-    Values inside may be shared between tasks and scenarios: read, do not change.
+    Values inside may be shared between tasks and scenarios.
     """
 
     id: str
@@ -38,18 +38,25 @@ def fill(plan: Plan, state: Rendering, variables: Mapping[str, Json]) -> list[Ta
     scenario_id, known = state.scenario_id, {name: id_ for id_, name in state.names.items()}
     ids = [known.get(task.key) or short_uuid(scenario_id, task.key) for task in plan.tasks]
     binder = Binder(state, plan.words, ids, variables)
-    settled = state.settled
+    values, settled = state.values, state.settled
     tasks: list[TaskSpec] = []
     last: Filling | None = None
-    filled, more = dict[str, Json](), dict[str, Json]()
+    filled: dict[str, Json] = {}
+    more: dict[str, Json] | None = None
     for task, task_id in zip(plan.tasks, ids, strict=True):
         if task.filling is not last:
             state.check_time()
             last = task.filling
-            filled, more = _filled(last, state, ids, binder)
+            filled, more = (
+                (_filled(last, values, ids), None) if last.taken is None else binder.bound(last, last.taken)
+            )
+            if last.copies > 1:
+                _pay(last.copies, filled, more, state.limits.max_output)
         fields = filled if task.index is None else {**filled, "index": task.index, **_own_index(filled)}
         consumers = [ids[consumer] for consumer in task.consumers]
-        rules, on_ready = _ruled(task, more, settled, ids) if more or task.terms is not None else (None, None)
+        rules = on_ready = None
+        if more or task.terms is not None:
+            rules, on_ready = _ruled(task, more, settled, ids)
         spec = TaskSpec(
             task_id, task.key, task.service, task.name, task.queue, consumers, fields, task.policy, rules, on_ready
         )  # fmt: skip
@@ -57,26 +64,17 @@ def fill(plan: Plan, state: Rendering, variables: Mapping[str, Json]) -> list[Ta
     return tasks
 
 
-def _filled(
-    filling: Filling, state: Rendering, ids: Sequence[str], binder: Binder
-) -> tuple[dict[str, Json], dict[str, Json]]:
-    """Template fields of a task and what it takes at run time."""
-    more: dict[str, Json] = {}
-    if filling.taken is not None:
-        fields, more = binder.bound(filling, filling.taken)
-    else:
-        fields = filling.base.copy()
-        if filling.open:
-            values = filling.row.values(state.values)
-            for name, tree in filling.open:
-                fields[name] = _value(tree, values, ids)
-    if filling.copies > 1:
-        _pay(size_of(fields) + size_of(more), filling.copies, state.limits.max_output)
-    return fields, more
+def _filled(filling: Filling, values: list[Json], ids: Sequence[str]) -> dict[str, Json]:
+    fields = filling.base.copy()
+    if filling.open:
+        values = filling.row.values(values)
+        for name, tree in filling.open:
+            fields[name] = _value(tree, values, ids)
+    return fields
 
 
 def _ruled(
-    task: PlannedTask, more: dict[str, Json], settled: list[Json], ids: list[str]
+    task: PlannedTask, more: dict[str, Json] | None, settled: list[Json], ids: list[str]
 ) -> tuple[dict[str, Json] | None, dict[str, Json] | None]:
     """`rules` and `on_ready` of a task."""
     rules: dict[str, Json] | None = None
@@ -101,7 +99,7 @@ def _value(tree: Tree, values: list[Json], ids: Sequence[str]) -> Json:
     return found[0] if found else None
 
 
-def _pay(size: int, copies: int, most: int) -> None:
+def _pay(copies: int, filled: dict[str, Json], more: dict[str, Json] | None, most: int) -> None:
     """Copies share their values here, but not in Redis: their size counts as often as they are made."""
-    if size * copies > most:
+    if (size_of(filled) + size_of(more or {})) * copies > most:
         raise Refused("output_too_large", f"{copies} copies of a task are longer than {most} characters")

@@ -234,7 +234,9 @@ GLOBALS: Final[dict[str, Callable[..., Any]]] = {
     "SHORT_UUID": short_uuid, "now": now, "range": bounded_range, "namespace": new_namespace, "dict": new_dict,
 }  # fmt: skip
 
-OF_RUN_TIME: Final[dict[str, Any]] = {of: of_task(of) for of in OF_TASKS} | {of: Deferred(of) for of in OF_ITEMS}
+OF_RUN_TIME: Final[dict[str, Any]] = {of: of_task(of) for of in OF_TASKS} | {
+    of: Deferred(of) for of in OF_ITEMS
+}
 """Names for what is known only at run time. Unlike those of GLOBALS they may be taken for variables and loops, which hide them."""
 
 _KNOWN: Final[dict[str, Callable[..., Any]]] = {

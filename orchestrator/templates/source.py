@@ -194,6 +194,8 @@ def _unknown_names(tree: nodes.Template, known: frozenset[str]) -> list[nodes.Na
 
 def _unknown_name(node: nodes.Name, known: frozenset[str], lines: tuple[str, ...]) -> Finding:
     hint = did_you_mean(node.name, known | GLOBALS.keys()) or "declare it under `variables:` with a default"
+    if node.name in OF_ITEMS:
+        hint = "it is known in a task with `foreach`, or in a loop of yours"
     column = max(0, lines[node.lineno - 1].find(node.name))
     mark = mark_of(node.lineno - 1, column)
     return Finding("unknown_variable", f"{node.name!r} is not a variable", mark, hint=hint)

@@ -226,7 +226,11 @@ def to_text(value: Json) -> str:
     if type(value) is int:
         return str(value)
     if type(value) is Deferred:
-        raise Refused(RUN_TIME, f"{value!r} is known only at run time", "put it out where it belongs, not in a macro or block")
+        raise Refused(
+            RUN_TIME,
+            f"{value!r} is known only at run time",
+            "put it out where it belongs, not in a macro or block",
+        )
     return orjson.dumps(value).decode()
 
 

@@ -50,6 +50,7 @@ async def large(system: System) -> None:
         await materializer.step()
     await link.execute("HSET", at.scenario(scenario_id), "status", "success")
     await link.execute("ZADD", at.timers, 1, f"purge:{scenario_id}")
+    await store.begin_purge(at, scenario_id)
     while await store.purge(at, scenario_id) == "MORE":
         continue
 

@@ -12,7 +12,7 @@
 --       3 workers       string   consumer group of the workers
 --       4 nonce         string   random, never used before; makes the tokens
 --       5 budget        integer  how many dependents may be touched
---       6 retention_ms  integer  how long a finished scenario is kept, milliseconds
+--       6 retention     string   how long a finished scenario is kept; see the fragment retention
 --       7 lease_ms      integer  lease of a task that is worked on over HTTP, milliseconds
 --       8 chance        integer  random, 0..999999: where in its range the delay of a next attempt falls
 --       9 entries       string   ids of the entries of `task-events` that end with these reports, separated by spaces
@@ -34,10 +34,10 @@
 -- Repeat   final reports are DUPLICATE, STALE or FINISHED, others are applied again; nothing changes.
 -- Cost     O(reports + budget)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, holder, rules, flow, dispatch, ledger, release, attempts, dead_letters, finish_scenarios, tell, sub_scenarios
+-- Uses     check, clock, iso, counts, holder, rules, flow, dispatch, ledger, release, attempts, dead_letters, accounts, finish_scenarios, retention, tell, sub_scenarios
 local events, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local budget, retention_ms, lease_ms = whole(ARGV[5], 'budget'), whole(ARGV[6], 'retention_ms'), whole(ARGV[7], 'lease_ms')
+local budget, retention, lease_ms = whole(ARGV[5], 'budget'), retention_of(ARGV[6]), whole(ARGV[7], 'lease_ms')
 local chance, entries = whole(ARGV[8], 'chance'), ARGV[9]
 local KINDS = {processing = true, progress = true, success = true, failed = true, cancelled = true, skipped = true, release = true,
   go = true, delay = true, hold = true}
@@ -259,7 +259,7 @@ for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lea
 tell(cancellations, told)
 write_orphans(prefix, timers, at_ms)
 write_counts(prefix, now)
-write_finished(prefix, timers, finished, now, at_ms + retention_ms)
+write_finished(prefix, timers, finished, now, at_ms, retention)
 if #brought > 0 then
   redis.call('XACK', events, group, unpack(brought))
   redis.call('XDEL', events, unpack(brought))

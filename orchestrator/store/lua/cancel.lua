@@ -11,7 +11,7 @@
 --       3 scenario_id    string
 --       4 cause          string   JSON object with type and message, and who asked; empty goes on with one that began
 --       5 limit          integer  tasks a call
---       6 retention_ms   integer  how long a finished scenario is kept, milliseconds
+--       6 retention      string   how long a finished scenario is kept; see the fragment retention
 -- Returns  one of
 --          DONE       all of its tasks are final
 --          MORE       call again
@@ -20,10 +20,10 @@
 -- Repeat   goes on, then FINAL.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, flow, finish_scenarios, tell, sub_scenarios
+-- Uses     check, clock, iso, counts, rules, flow, accounts, finish_scenarios, retention, tell, sub_scenarios
 local scenario, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, workers, scenario_id, cause = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local limit, retention_ms = item_count(ARGV[5]), whole(ARGV[6], 'retention_ms')
+local limit, retention = item_count(ARGV[5]), retention_of(ARGV[6])
 local events = prefix .. 'task-events'
 local doomed, told, queues, lasting, lasting_ids = {}, {}, {}, {}, {}
 
@@ -99,7 +99,7 @@ if found.paused then  -- its `finally` tasks may be held
   redis.call('ZADD', timers, at_ms, 'resume:' .. scenario_id)
 end
 write_counts(prefix, now)
-write_finished(prefix, timers, finished, now, at_ms + retention_ms)
+write_finished(prefix, timers, finished, now, at_ms, retention)
 if position and #finished == 0 then
   redis.call('ZADD', timers, at_ms + 1000, 'cancel:' .. scenario_id)
   return 'MORE'

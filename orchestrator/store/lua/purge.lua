@@ -1,4 +1,4 @@
--- purge: remove a finished scenario whose retention ended, a chunk of tasks a call. Nothing of it remains.
+-- purge: remove a finished scenario, after `begin_purge`, a chunk of tasks a call. Nothing of it remains.
 --
 -- KEYS  1 timers       zset     what is due later
 -- ARGV  1 prefix       string   key prefix of the partition
@@ -7,25 +7,27 @@
 -- Returns  one of
 --          DONE      all of it is gone
 --          MORE      call again
---          NOT_DUE   its retention has not ended, or it is not finished; nothing was done
--- Repeat   goes on, then NOT_DUE.
+--          NOT_BEGUN   there is no such scenario, or its removal has not begun; nothing was done
+-- Repeat   goes on, then NOT_BEGUN.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, dead_letters
+-- Uses     check, dead_letters
 local timers = KEYS[1]
 local prefix, scenario_id, limit = ARGV[1], ARGV[2], item_count(ARGV[3])
-local scenario, timer = prefix .. 'scenario:' .. scenario_id, 'purge:' .. scenario_id
+local scenario, held, gates = prefix .. 'scenario:' .. scenario_id, prefix .. 'held:' .. scenario_id, prefix .. 'gates'
+local OPEN_MS = 86400000
 
 check(limit > 0, 'limit')
-local due = tonumber(redis.call('ZSCORE', timers, timer) or '')
-if not due or due > now_ms() then return 'NOT_DUE' end
-local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'purged')
-if state[1] == 'pending' or state[1] == 'processing' then return 'NOT_DUE' end
-local index = prefix .. 'index:' .. (state[1] or 'failed')
+redis.call('ZCARD', timers)
+redis.call('ZCARD', gates)
+redis.call('ZCARD', held)
+local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'purged', 'batch')
+if not state[3] or state[1] == 'pending' or state[1] == 'processing' then return 'NOT_BEGUN' end
+local index = prefix .. 'index:' .. state[1]
 redis.call('ZCARD', index)
 
 -- The cursor is a position in the JSON list of ids, which are plain strings.
-local position, doomed = tonumber(state[3] or 1), {}
+local position, doomed = tonumber(state[3]), {}
 for _ = 1, limit do
   local _, last, id = string.find(state[2] or '', '"([^"]+)"', position)
   if not id then position = nil break end
@@ -33,18 +35,29 @@ for _ = 1, limit do
   local key = prefix .. 'task:' .. id
   local task = redis.call('HMGET', key, 'scenario_id', 'fingerprint')
   if task[1] == scenario_id then
-    doomed[#doomed + 1] = {key, prefix .. 'attempts:' .. id}
+    doomed[#doomed + 1] = id
     note_gone(prefix, id, task[2])
   end
 end
+-- A batch goes with the last of its scenarios; one that still takes more is kept for a while.
+local batch, members = state[4] and prefix .. 'batch:' .. state[4], prefix .. 'batch-scenarios:' .. (state[4] or '')
+local is_last = batch and redis.call('ZSCORE', members, scenario_id) and redis.call('ZCARD', members) == 1
+local is_closed = batch and redis.call('HEXISTS', batch, 'closed_at') == 1
 
-for _, keys in ipairs(doomed) do redis.call('UNLINK', keys[1], keys[2]) end
+for _, id in ipairs(doomed) do
+  redis.call('UNLINK', prefix .. 'task:' .. id, prefix .. 'attempts:' .. id, prefix .. 'gate:' .. id, prefix .. 'audit:' .. id)
+  redis.call('ZREM', gates, id)
+  redis.call('ZREM', timers, 'lease:' .. id, 'start:' .. id, 'overdue:' .. id, 'gate:' .. id)
+end
 write_gone(prefix)
 if position then
   redis.call('HSET', scenario, 'purged', position)
   return 'MORE'
 end
-redis.call('UNLINK', scenario)
+redis.call('UNLINK', scenario, held)
 redis.call('ZREM', index, scenario_id)
-redis.call('ZREM', timers, timer)
+for _, kind in ipairs({'purge:', 'cancel:', 'revive:', 'pause:', 'resume:'}) do redis.call('ZREM', timers, kind .. scenario_id) end
+if batch then redis.call('ZREM', members, scenario_id) end
+if is_last and is_closed then redis.call('UNLINK', batch) end
+if is_last and not is_closed then redis.call('PEXPIRE', batch, OPEN_MS) end
 return 'DONE'

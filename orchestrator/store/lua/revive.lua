@@ -14,7 +14,7 @@
 --       5 offset       integer  how many items came before; later chunks do not bring back what was ended in between
 --       6 more         integer  1: another chunk follows
 --       7 wait_ms      integer  until the engine goes on, milliseconds
---       8 retention_ms integer  how long a finished scenario is kept, milliseconds
+--       8 retention    string   how long a finished scenario is kept; see the fragment retention
 --       9 ... items    per item: task id; how many of its parents had succeeded; number n of its other parents, n ids;
 --                      number m of dependents that may have counted its end without ending, m ids
 -- Returns  one of
@@ -26,11 +26,11 @@
 -- Repeat   OK without ids; nothing changes but the timer.
 -- Cost     O(items and ids)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, flow, dispatch, ledger, release, dead_letters, finish_scenarios
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, ledger, release, dead_letters, accounts, finish_scenarios, retention
 local scenario, timers, events = KEYS[1], KEYS[2], KEYS[3]
 local prefix, scenario_id, nonce, scope = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local offset, more = whole(ARGV[5], 'offset'), whole(ARGV[6], 'more')
-local wait_ms, retention_ms = whole(ARGV[7], 'wait_ms'), whole(ARGV[8], 'retention_ms')
+local wait_ms, retention = whole(ARGV[7], 'wait_ms'), retention_of(ARGV[8])
 local timer = 'revive:' .. scenario_id
 local OF_THE_END = {'error', 'error_type', 'finished_at', 'started_at', 'worker', 'entry', 'progress', 'message', 'failures', 'lost',
   'released', 'fingerprint', 'ready_ms', 'got', 'decision', 'child_scenario_id', 'slots', 'held'}
@@ -40,7 +40,7 @@ check(#nonce > 0 and (scope == 'all' or scope == 'caused') and more < 2, 'number
 redis.call('ZCARD', timers)
 redis.call('XLEN', events)
 local found = counts_of(prefix, scenario_id)
-local state = redis.call('HMGET', scenario, 'purged', 'error')
+local state = redis.call('HMGET', scenario, 'purged', 'error', 'tenant', 'batch')
 local at_ms = now_ms()
 local now = iso(at_ms)
 
@@ -150,6 +150,7 @@ check_tasks()
 local reopened = #revived > 0 and FINAL[found.status] and found.was
 if reopened then
   for _, name in ipairs({found.was, 'processing'}) do redis.call('ZCARD', prefix .. 'index:' .. name) end
+  move_account(prefix, state[3], state[4], reopened, 'unfinished')
   found.status, found.was = 'processing', 'processing'
 end
 if #revived > 0 then
@@ -178,7 +179,7 @@ if reopened then
   redis.call('ZREM', timers, 'purge:' .. scenario_id)
 end
 write_counts(prefix, now)
-write_finished(prefix, timers, finished, now, at_ms + retention_ms)
+write_finished(prefix, timers, finished, now, at_ms, retention)
 if not word and more == 1 then
   redis.call('HSET', scenario, 'revive', scope)
   redis.call('ZADD', timers, at_ms + wait_ms, timer)

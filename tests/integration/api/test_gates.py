@@ -172,7 +172,7 @@ async def test_what_is_not_there(client: httpx.AsyncClient, gate_id: str) -> Non
 
 
 async def test_the_list_has_what_a_person_may_still_decide(client: httpx.AsyncClient) -> None:
-    scenario_id, mine = await opened(client, WHO=["ann"], QUORUM=2)
+    scenario_id, mine = await opened(client, WHO=["ann", "cyd"], QUORUM=2)
     _, theirs = await opened(client, WHO=["group:editors"])
 
     async def listed(**query: Any) -> list[str]:

@@ -217,6 +217,7 @@ async def test_what_is_purged_leaves_the_lists(link: RedisLink) -> None:
     assert len((await DeadLetters(store).kinds(10))[0]) == 3
 
     await link.execute("ZADD", "timers", 1, f"purge:{scenario.scenario_id}")
+    await store.begin_purge(store.partitions[0], scenario.scenario_id)
     while await store.purge(store.partitions[0], scenario.scenario_id) == "MORE":
         pass
 

@@ -222,7 +222,7 @@ async def reject(link: Link) -> Case:
     await link.execute("HSET", "webhooks", "e1", "1 {}")
     keys = {"scenarios": "scenarios", "scenario": f"scenario:{SCENARIO}", "timers": "timers"}
     values = {"prefix": "", "group": "orchestrator", "scenario_id": SCENARIO, "entry_id": inbox}
-    return Case({**keys, **values, "cause": '{"type":"malformed"}', "retention_ms": 1000})
+    return Case({**keys, **values, "cause": '{"type":"malformed"}', "retention": "1000 2000 3000"})
 
 
 @case
@@ -259,7 +259,7 @@ async def advance(link: Link) -> Case:
         "workers": "workers",
         "entries": " ".join(entries),
     }
-    more = {"nonce": "n3", "budget": 100, "retention_ms": 1000, "lease_ms": 1000, "chance": 0}
+    more = {"nonce": "n3", "budget": 100, "retention": "1000 2000 3000", "lease_ms": 1000, "chance": 0}
     return Case({**values, **more}, rest)
 
 
@@ -305,7 +305,7 @@ async def cancel(link: Link) -> Case:
     await link.execute("HSET", "webhooks", "e1", "1 {}")
     keys = {"scenario": f"scenario:{SCENARIO}", "timers": "timers", "cancellations": "cancellations"}
     values = {"prefix": "", "workers": "workers", "scenario_id": SCENARIO, "cause": '{"type":"cancelled"}'}
-    return Case({**keys, **values, "limit": 100, "retention_ms": 1000})
+    return Case({**keys, **values, "limit": 100, "retention": "1000 2000 3000"})
 
 
 @case

@@ -99,11 +99,15 @@ def test_what_only_looks_like_a_mark_is_a_value(value: Any, tmp_path: Path) -> N
     assert context(found, tmp_path).result("text_task_id").value == value
 
 
+def test_a_mark_that_is_not_even_json_is_none() -> None:
+    assert artifact_of(Reference(ID, b"", b"success", b"", b'{"inline":')) is None
+
+
 def test_a_large_result_that_cannot_be_loaded_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = reference(kept(LARGE, tmp_path / "store"))
-    with pytest.raises(LookupError, match="not in the artifact store .* same artifact store"):
+    with pytest.raises(LookupError, match=r"not in the artifact store .* same artifact store"):
         _ = context(found, tmp_path / "other").result("text_task_id").value
     monkeypatch.setattr(large_results, "MAX_LOADED_BYTES", 70_000)
     with pytest.raises(LookupError, match="it has 70011 bytes, more than 70000"):

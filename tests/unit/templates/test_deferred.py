@@ -254,6 +254,7 @@ def test_the_words_may_be_taken_for_loops_and_variables(name: str) -> None:
 def test_without_foreach_there_is_no_item(name: str) -> None:
     alone = tasks(task("A", x=f"{{{{ {name} }}}}"))
     assert one(alone).code == "unknown_variable"
+    assert "foreach" in one(alone).hint
     with pytest.raises(TemplateError):
         load_template(alone)
     elsewhere = tasks(task("A", foreach="[1]"), task("B", x=f"{{{{ {name} }}}}"))

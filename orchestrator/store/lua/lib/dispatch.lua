@@ -14,12 +14,13 @@ local NOT_SENT = {
 local known_queues = {}
 
 -- A task: what the engine keeps of it by name, and its template fields as a flat list `fields` of `n` strings. Reads, so
--- it belongs before the first write. The tables are made large enough at once: growing them costs more than reading.
+-- it belongs before the first write. The tables are made large enough at once: growing them costs more than reading, so
+-- the names here are those that most tasks get, and at most 16.
 local function read_task(key)
   local all, n = redis.call('HGETALL', key), 0
   local fields = {false, false, false, false, false, false, false, false, false, false, false, false}
   local task = {key = key, status = false, scenario_id = false, service = false, queue = false, consumers = false, token = false,
-    entry = false, worker = '', rules = false, fields = fields, n = 0, id = false, set = false, counted = false, position = false}
+    entry = false, rules = false, fields = fields, n = 0, id = false, counted = false, aside = false, released = false, set = false}
   for i = 1, #all, 2 do
     local name = all[i]
     if KEPT[name] then

@@ -1,4 +1,4 @@
--- finish_scenarios: end the scenarios of `counts` whose tasks are all final. Needs the fragment counts.
+-- finish_scenarios: end the scenarios of `counts` whose tasks are all final. Needs the fragments counts and accounts.
 
 local function end_of(found)
   if found.cancel then return 'cancelled' end
@@ -20,8 +20,10 @@ local function decide_finished(prefix)
       found.status = end_of(found)
       redis.call('ZCARD', prefix .. 'index:' .. found.was)
       redis.call('ZCARD', prefix .. 'index:' .. found.status)
-      found.parent = redis.call('HGET', prefix .. 'scenario:' .. scenario_id, 'parent')
+      local v = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'parent', 'tenant', 'batch', 'name')
+      found.parent, found.tenant, found.name = v[1], v[2], v[4]
       if found.parent then redis.call('XLEN', prefix .. 'task-events') end
+      move_account(prefix, v[2], v[3], 'unfinished', found.status)
       finished[#finished + 1] = scenario_id
     end
   end
@@ -29,24 +31,23 @@ local function decide_finished(prefix)
   -- Somebody is to be told.
   if #finished > 0 and redis.call('HLEN', prefix .. 'webhooks') > 0 then
     redis.call('XLEN', prefix .. 'outbox')
-    for _, scenario_id in ipairs(finished) do
-      counts[scenario_id].told = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'name', 'tenant')
-    end
+    for _, scenario_id in ipairs(finished) do counts[scenario_id].told = true end
   end
   return finished
 end
 
--- Write the ends: status, index, and the timer that will purge the scenario.
-local function write_finished(prefix, timers, finished, now, purge_at_ms)
+-- Write the ends: status, index, and the timer that will purge the scenario. `keep`: how long, by status.
+local function write_finished(prefix, timers, finished, now, at_ms, keep)
+  write_accounts(prefix)
   for _, scenario_id in ipairs(finished) do
     local found = counts[scenario_id]
     redis.call('HSET', prefix .. 'scenario:' .. scenario_id, 'status', found.status, 'finished_at', now)
     redis.call('ZREM', prefix .. 'index:' .. found.was, scenario_id)
     redis.call('ZADD', prefix .. 'index:' .. found.status, found.created_ms, scenario_id)
-    redis.call('ZADD', timers, purge_at_ms, 'purge:' .. scenario_id)
+    redis.call('ZADD', timers, at_ms + keep[found.status], 'purge:' .. scenario_id)
     if found.told then
       redis.call('XADD', prefix .. 'outbox', '*', 'type', 'scenario.' .. found.status, 'scenario_id', scenario_id,
-        'name', found.told[1] or '', 'tenant', found.told[2] or '', 'at', now)
+        'name', found.name or '', 'tenant', found.tenant or '', 'at', now)
     end
     -- The task that this scenario is the work of.
     if found.parent then redis.call('XADD', prefix .. 'task-events', '*', 'task_id', found.parent, 'status', 'look') end

@@ -32,15 +32,15 @@ end
 -- Where a ready task has to wait, for `put_aside`; false: nowhere. Reads.
 local function aside_of(prefix, task)
   local found, given = counts_of(prefix, task.scenario_id), rules_of(task).flow
+  local held, flow = found and found.paused and not found.cancel, flow_of(prefix, task.service)
+  if not held and not flow and not given then return false end
   local aside = {prefix = prefix, priority = given and given.priority or PRIORITY}
-  if found and found.paused and not found.cancel then
+  if held then
     aside.name = 'held:' .. task.scenario_id
-  elseif flow_of(prefix, task.service) or given then
+  else
     aside.service, aside.tenant = task.service, named(given and given.tenant or '-')
     aside.name, aside.first = 'lane:' .. aside.service .. ':' .. aside.tenant, first_of(prefix, aside.service)
-    aside.manage = not flow_of(prefix, task.service)
-  else
-    return false
+    aside.manage = not flow
   end
   redis.call('ZCARD', prefix .. aside.name)
   redis.call('ZCARD', prefix .. 'timers')
@@ -87,6 +87,7 @@ local function plan_exit(prefix, task)
 end
 
 local function write_exits(at_ms)
+  if #exits == 0 then return end
   for _, exit in ipairs(exits) do
     local prefix = exit.prefix
     for _, place in ipairs(exit) do

@@ -1,0 +1,82 @@
+"""Bodies of requests and responses about limits and pauses."""
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from .examples import TIME
+from .models import PauseOut, Request, SelfLink
+
+MAX_RATE: Final = 1_000_000
+MAX_PER_MS: Final = 31 * 86_400_000
+RATE: Final = {"count": 60, "per_ms": 60_000, "burst": 5}
+LIMITS: Final = {"concurrency": 3, "rate": RATE, "weights": {"gold": 3}}
+
+Tenant = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+
+
+class Rate(Request):
+    """How fast tasks may follow each other: evenly spread, not `count` at the start of each period."""
+
+    count: int = Field(ge=1, le=MAX_RATE, description="So many tasks")
+    per_ms: int = Field(ge=1, le=MAX_PER_MS, description="in so many milliseconds.")
+    burst: int = Field(default=1, ge=1, le=MAX_RATE, description="So many at once after a rest.")
+
+
+class LimitsIn(Request):
+    """Limits of a service. What is left out has no limit."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [LIMITS]})
+
+    concurrency: int | None = Field(
+        default=None, ge=1, le=MAX_RATE, description="Tasks that are handed out and have not ended."
+    )
+    rate: Rate | None = None
+    weights: dict[Tenant, Annotated[float, Field(gt=0, le=1_000)]] = Field(
+        default_factory=dict, max_length=1_000, description="Share of a tenant; 1 when it is not named."
+    )
+
+
+class ServiceOut(BaseModel):
+    """What holds a service back, and what waits for it now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "service": "text-service",
+                    "limits": LIMITS,
+                    "paused": {"reason": "repair", "by": "ann@example.org", "at": TIME},
+                    "waiting": {"gold": 17, "-": 2},
+                    "out": 3,
+                    "queued": 3,
+                    "links": {"self": "/services/text-service"},
+                }
+            ]
+        }
+    )
+
+    service: str
+    limits: LimitsIn | None = Field(description="null: nobody manages it, its tasks wait for nothing but workers.")
+    paused: PauseOut | None = Field(description="The pause of this service, or the one of all services.")
+    waiting: dict[str, int] = Field(
+        description="Ready tasks that are held back, per tenant (`-`: none), of 100 tenants at most; without those that wait "
+        "for a limit of their key."
+    )
+    out: int = Field(description="Tasks that were handed out under its limits and have not ended.")
+    queued: int = Field(description="Tasks in its queue, with those that workers hold.")
+    links: SelfLink
+
+
+class ServicesOut(BaseModel):
+    """All services that ever got a task, limits or a pause. `paused`: the pause of all of them."""
+
+    paused: PauseOut | None
+    items: list[ServiceOut]
+
+
+class PausedOut(BaseModel):
+    """Whether all services are paused."""
+
+    paused: PauseOut | None
