@@ -12,8 +12,13 @@ from .errors import Fail
 from .protocol.messages import template_texts
 from .protocol.spawn import MAX_SPAWN_BYTES, MAX_SPAWNED, check_name, check_service, spawned_id
 
-NOT_HERE: Final = frozenset(("count", "retry", "when", "foreach", "gate", "optional", "finally", "timeouts"))
-"""Words of a template that would say something to the engine there, and nothing here."""
+NOT_HERE: Final = frozenset(
+    (
+        "count", "join", "when", "foreach", "optional", "finally", "compensates", "timeout", "timeouts", "retry",
+        "priority", "concurrency", "rate", "delay", "run_at", "gate", "scenario", "variables",
+    )
+)  # fmt: skip
+"""Words that say something to the engine in a template, and would say nothing here. A test compares them."""
 
 
 class Spawning:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from orchestrator.api.app import create_app, template_registry
 from orchestrator.api.policy import egress_of, policy_of
+from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from orchestrator.engine import BLOCK_MS, Engine, Launcher, Seams, Sending
 from orchestrator.logs import configure
@@ -110,7 +111,9 @@ async def _run_engine(settings: Settings, registry: Registry) -> None:
             timeout_s=settings.webhooks_timeout_s,
             keep_ms=settings.webhooks_retention_s * 1000,
         )
-        await Engine(store, Seams(reading), launcher=launcher, sending=sending).run(stop)
+        artifacts = Artifacts(settings.artifacts)
+        engine = Engine(store, Seams(reading), launcher=launcher, sending=sending, artifacts=artifacts)
+        await engine.run(stop)
     finally:
         await reading.close()
         await link.close()

@@ -68,7 +68,7 @@ def _child(task: TaskRecord, known: Known, item: Any, index: int) -> NewTask:
         name=task.name,
         queue=0,
         consumers=[task.id],
-        fields={**fields, "index": index},
+        fields={"index": index, **fields},
         policy=RetryPolicy(**task.policy) if task.policy else None,
         rules={**rules, "ask": True} if on_ready else rules,
         on_ready=on_ready,

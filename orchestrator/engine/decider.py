@@ -133,11 +133,11 @@ def skipped(task: TaskRecord, code: str, message: str) -> TaskEvent:
 
 
 def _changed_texts(task: TaskRecord, changed: Mapping[str, Any]) -> dict[str, str]:
-    """Template fields that got their values, as they stand in the hash; with the list of those that are JSON."""
+    """Template fields that got their values, as they stand in the hash; with the list of those that are JSON now."""
     if not changed:
         return {}
-    texts = template_texts({**task.fields, **changed})
-    return {name: texts[name] for name in (*changed, "json_fields") if name in texts}
+    texts = {"json_fields": "", **template_texts({**task.fields, **changed})}
+    return {name: texts[name] for name in (*changed, "json_fields")}
 
 
 def _delay_ms(task: TaskRecord) -> int:

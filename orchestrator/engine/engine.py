@@ -6,6 +6,8 @@ import socket
 
 import structlog
 
+from orchestrator.artifacts import Artifacts
+from orchestrator.store.batches import Batches
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition
 from workers_sdk.protocol.link import Refused, Unavailable
@@ -20,6 +22,7 @@ from .launcher import Launcher
 from .loop import Duty, Seams, keep_going
 from .materializer import Materializer
 from .overdue import Overdue
+from .purger import Purger
 from .reviver import Reviver
 from .scheduler import Scheduler
 from .sender import Sender, Sending
@@ -36,6 +39,7 @@ class Engine:
         name: consumer name in the group `orchestrator`; made from host, process id and chance by default.
         launcher: starts scenarios from templates; without one, schedules are left to other replicas.
         sending: how webhooks are sent; by default only to public addresses by https.
+        artifacts: what goes with its scenario at the end of its retention; without it, artifacts stay.
     """
 
     def __init__(
@@ -46,11 +50,13 @@ class Engine:
         name: str = "",
         launcher: Launcher | None = None,
         sending: Sending | None = None,
+        artifacts: Artifacts | None = None,
     ) -> None:
         self._store = store
         self._seams = seams
         self._launcher = launcher
         self._sending = sending
+        self._artifacts = artifacts
         self._fillers: dict[int, Filler] = {}
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{seams.randomness.nonce()[:4]}"
 
@@ -76,12 +82,15 @@ class Engine:
         schedules = {"schedule": scheduler.due} if scheduler else {}
         filler = Filler(self._store, at, stop)
         self._fillers[at.index] = filler
+        purger = Purger(self._store, self._seams, at, stop, self._artifacts)
+        handlers = {**self._timers(), **filler.handlers(), **schedules, "purge": purger.due}
         return [
             filler,
+            purger,
             Materializer(self._store, self._seams, at, self.name),
             Advancer(self._store, self._seams, at, self.name, Decider(self._store, self._launcher)),
             Sweeper(self._store, self._seams, at, stop),
-            Timekeeper(self._store, self._seams, at, stop, {**self._timers(), **filler.handlers(), **schedules}),
+            Timekeeper(self._store, self._seams, at, stop, handlers),
             *([scheduler] if scheduler else []),
         ]
 
@@ -93,7 +102,8 @@ class Engine:
         """What acts on the timers of the features."""
         reviver = Reviver(self._store)
         revivals = {"revive": reviver.revive, "redrive": reviver.redrive}
-        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due, **revivals}
+        batches = {"cancel-batch": Batches(self._store).carry_on}
+        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due, **revivals, **batches}
 
     async def _leave(self) -> None:
         """What is pending for this replica keeps its name in the group; another one takes it over."""

@@ -54,7 +54,7 @@ class Sweeper:
             await self._unless_refused(
                 self._remove_dead(self._at.queue(service), GROUP_WORKERS), service=service
             )
-        for stream in (self._at.scenarios, self._at.task_events):
+        for stream in (self._at.scenarios, self._at.task_events, self._at.outbox):
             await self._unless_refused(self._remove_dead(stream, GROUP_ORCHESTRATOR), stream=stream)
 
     async def _unless_refused(self, work: Awaitable[None], **what: str) -> None:

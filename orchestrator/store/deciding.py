@@ -5,7 +5,7 @@ from typing import Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
 
-from .arguments import chunks_of
+from .arguments import MAX_SCENARIO_BYTES, chunks_of
 from .outcomes import Overdue
 from .records import NewTask, TaskRecord
 from .store import Store
@@ -32,9 +32,11 @@ async def spawn(
         fields: set on the parent with the first chunk.
 
     Returns:
-        A word of `spawn.lua`: OK, CONFLICT, TOO_MANY or STALE.
+        A word of `spawn.lua`: OK, CONFLICT, TOO_MANY or STALE; or TOO_LARGE: together they are over the limit of a scenario.
     """
     chunks = chunks_of(children, store.policy.chunk)
+    if sum(map(len, chunks)) > MAX_SCENARIO_BYTES:
+        return "TOO_LARGE"
     values = {
         **{"scenario": at.scenario(parent.scenario_id), "services": at.services},
         **{"events": at.task_events, "timers": at.timers, "prefix": at.prefix},

@@ -199,6 +199,24 @@ class Partition:
         """Sorted set of the scenario ids in one status; score = creation time in ms."""
         return f"{self.prefix}index:{status}"
 
+    @property
+    def tenants(self) -> str:
+        """Hash: tenant -> how many scenarios of it are not finished."""
+        return f"{self.prefix}tenants"
+
+    def batch(self, batch_id: str) -> str:
+        """Hash of one batch: how many scenarios it has, and how many of them ended how."""
+        return f"{self.prefix}batch:{batch_id}"
+
+    def batch_scenarios(self, batch_id: str) -> str:
+        """Sorted set of the scenarios of a batch; score = line."""
+        return f"{self.prefix}batch-scenarios:{batch_id}"
+
+    @property
+    def barrier(self) -> str:
+        """String without a meaning, written to learn what is safe; it expires."""
+        return f"{self.prefix}barrier"
+
     def idempotency(self, fingerprint: str) -> str:
         """String that maps an idempotency key (hashed) to the scenario it made."""
         return f"{self.prefix}idempotency:{fingerprint}"

@@ -23,11 +23,13 @@ local cause, retention = ARGV[5], retention_of(ARGV[6])
 redis.call('XLEN', scenarios)
 redis.call('ZCARD', timers)
 redis.call('ZCARD', prefix .. 'index:failed')
-local state = redis.call('HMGET', scenario, 'status', 'created_ms', 'name', 'tenant', 'batch')
+local state = redis.call('HMGET', scenario, 'status', 'created_ms', 'name', 'tenant', 'batch', 'parent')
 local live = state[1] == 'pending' or state[1] == 'processing'
 if live then redis.call('ZCARD', prefix .. 'index:' .. state[1]) end
 local told = live and redis.call('HLEN', prefix .. 'webhooks') > 0
 if told then redis.call('XLEN', prefix .. 'outbox') end
+local parent = live and state[6]
+if parent then redis.call('XLEN', prefix .. 'task-events') end
 if live then move_account(prefix, state[4], state[5], 'unfinished', 'failed') end
 local at_ms = now_ms()
 local now = iso(at_ms)
@@ -40,6 +42,7 @@ redis.call('ZREM', prefix .. 'index:' .. state[1], scenario_id)
 redis.call('ZADD', prefix .. 'index:failed', state[2], scenario_id)
 redis.call('ZADD', timers, at_ms + retention.failed, 'purge:' .. scenario_id)
 write_accounts(prefix)
+if parent then redis.call('XADD', prefix .. 'task-events', '*', 'task_id', parent, 'status', 'look') end
 if told then
   redis.call('XADD', prefix .. 'outbox', '*', 'type', 'scenario.failed', 'scenario_id', scenario_id,
     'name', state[3] or '', 'tenant', state[4] or '', 'at', now)

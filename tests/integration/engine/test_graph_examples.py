@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.handover import new_scenario
 from orchestrator.store.records import Cause, NewScenario, TaskRecord
 from orchestrator.templates import Registry, generate
+from orchestrator.templates.template import load_template
 from tests.support.engines import Running, running_engine
 from tests.support.wait import wait_until
 from workers_sdk import Context, Fail, Worker
@@ -19,9 +20,9 @@ EXAMPLES = Registry([Path(__file__).parents[3] / "docs" / "examples" / "durable"
 
 
 def example(name: str, **variables: Any) -> NewScenario:
-    """A new scenario of a template that warns of nothing."""
+    """A new scenario of a template that warns of nothing: an example by its name, or the text of one."""
     generated = generate(
-        EXAMPLES.get(name),
+        load_template(name) if "\n" in name else EXAMPLES.get(name),
         scenario_id=scenario_id_from(secrets.token_bytes(16)),
         variables=variables,
         now=datetime.now(UTC),

@@ -110,3 +110,13 @@ async def test_one_run_per_item_of_a_result(redis_url: str) -> None:
     assert status is Status.SUCCESS
     assert tasks[2].result == ["1 en one", None, "3 de three"]
     assert [task.status for task in tasks[3:]] == [Status.SUCCESS, Status.SKIPPED, Status.SUCCESS]
+
+
+async def test_a_field_that_becomes_text_is_text_for_the_worker(redis_url: str) -> None:
+    """The list of JSON fields stayed as it was, so the worker took the text for JSON."""
+    template = "tasks:\n  - {name: A, service: s}\n  - {name: B, service: s, needs: [A], note: \"x {{ result('A') }}\"}\n"
+    handlers: dict[str, Do] = {"A": lambda _: [1], "B": lambda ctx: ctx.fields["note"]}
+
+    status, tasks = await run(redis_url, template, handlers)
+
+    assert (status, tasks[1].result) == (Status.SUCCESS, "x [1]")

@@ -184,7 +184,8 @@ async def submit(link: Link) -> Case:
         "prefix": "",
     }
     more = {"scenario_id": SCENARIO, "digest": "d1", "keep_ms": 60_000, "total": 3, "inbox": 2}
-    return Case({**values, **more}, ["tasks", "[]", "name", "Some", "task_ids", "[]"])
+    owner = {"tenant": "", "most": 10, "tenant_most": 0, "batch": "", "line": 0, "origin": ""}
+    return Case({**values, **more, **owner}, ["tasks", "[]", "name", "Some", "task_ids", "[]"])
 
 
 async def submitted(link: Link) -> str:
@@ -325,7 +326,10 @@ async def due(link: Link) -> Case:
 @case
 async def purge(link: Link) -> Case:
     await scenario(link, success=3)
-    await link.execute("HSET", f"scenario:{SCENARIO}", "status", "success")
+    ended = ("status", "success", "purged", 1, "batch", OTHER)
+    await link.execute("HSET", f"scenario:{SCENARIO}", *ended)
+    await link.execute("HSET", f"batch:{OTHER}", "total", 1, "closed_at", "t")
+    await link.execute("ZADD", f"batch-scenarios:{OTHER}", 1, SCENARIO)
     await link.execute("ZADD", "index:success", 1, SCENARIO)
     for task_id in (TEXT, VOICE, VIDEO):
         await task(link, task_id, "text-service", "success")

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from orchestrator.templates.document import TaskForm
 from workers_sdk import Context, Fail, Worker
-from workers_sdk.protocol.messages import EventKind, TaskEvent
+from workers_sdk.protocol.messages import RESERVED_FIELDS, EventKind, TaskEvent
 from workers_sdk.protocol.spawn import Spawned, decode_spawn, spawned_id
+from workers_sdk.spawning import NOT_HERE
 from workers_sdk.testing import run_handler
 
 from .fakes import entry
@@ -76,6 +78,11 @@ def test_what_cannot_be_made_is_told_at_once(given: dict[str, Any], words: str) 
         ctx.spawn(**{"name": "A", **given})
     assert ctx.spawned == ""
     assert ctx.spawn("A") == "A_1"
+
+
+def test_what_only_templates_can_say_is_known() -> None:
+    words = {field.alias or name for name, field in TaskForm.model_fields.items()} - RESERVED_FIELDS
+    assert words - {"needs", "prompt", "params"} == NOT_HERE
 
 
 @pytest.mark.parametrize("given", [{"prompt": 1}, {"params": {"x": object()}}, {"style": object()}])
