@@ -88,6 +88,41 @@ class Settings(BaseSettings):
     retention_s: int = Field(
         default=604_800, ge=1, le=315_360_000, description="Seconds that a finished scenario is kept."
     )
+    retention_success_s: int | None = Field(
+        default=None, ge=1, le=315_360_000, description="The same for scenarios that succeeded; unset: as above."
+    )
+    retention_failed_s: int | None = Field(
+        default=None, ge=1, le=315_360_000, description="The same for scenarios that failed; unset: as above."
+    )
+    retention_cancelled_s: int | None = Field(
+        default=None,
+        ge=1,
+        le=315_360_000,
+        description="The same for scenarios that were cancelled; unset: as above.",
+    )
+    durability: str = Field(
+        default="memory",
+        pattern=r"^(memory|fsync|replicated\([1-9][0-9]?\))$",
+        description="What an accepted scenario survives unless the request says it: memory, fsync or replicated(n).",
+    )
+    durability_timeout_ms: int = Field(
+        default=2_000, ge=10, le=60_000, description="Milliseconds to wait for that; the answer says what was reached."
+    )
+    admission_memory: float = Field(
+        default=0.85,
+        ge=0,
+        le=1,
+        description="Share of Redis' maxmemory beyond which new scenarios are refused; 0: never by that.",
+    )
+    max_unfinished: int = Field(
+        default=100_000,
+        ge=0,
+        le=100_000_000,
+        description="New scenarios are refused while so many wait or run; 0: never by that.",
+    )
+    max_unfinished_of_tenant: int = Field(
+        default=0, ge=0, le=100_000_000, description="The same within a tenant; 0: never by that."
+    )
     unsafe_volatile: bool = Field(
         default=False,
         description="Start even though the server does not write to disk: a restart of it loses all.",
@@ -98,6 +133,14 @@ class Settings(BaseSettings):
     )
     body_timeout_s: float = Field(
         default=10.0, ge=0.05, le=300, description="Seconds within which a request body must have arrived."
+    )
+
+    batch_max_lines: int = Field(default=10_000, ge=1, le=1_000_000, description="Most lines of a batch.")
+    batch_max_bytes: int = Field(
+        default=67_108_864, ge=1_024, le=17_179_869_184, description="Largest batch, in bytes."
+    )
+    batch_timeout_s: float = Field(
+        default=600.0, ge=0.05, le=86_400, description="Seconds within which a batch must have been taken in."
     )
 
     webhooks_allow_http: bool = Field(

@@ -66,10 +66,12 @@ class LeaseKeeper:
         return True
 
     async def _renew(self, wire: Wire, at: Partition, deliveries: Sequence[Delivery]) -> None:
-        for delivery, kept in zip(deliveries, await wire.renew(at, deliveries), strict=True):
-            if not kept:
-                delivery.cancelled.set("lease_lost")
-                self._lost(delivery, "lease_lost")
+        answers = await wire.renew(at, deliveries)
+        lost = [delivery for delivery, kept in zip(deliveries, answers, strict=True) if not kept]
+        for delivery in lost:
+            delivery.cancelled.set("lease_lost")
+        for delivery in lost:
+            self._lost(delivery, "lease_lost")
 
 
 async def on_own_thread(main: Main, stop: asyncio.Event) -> None:

@@ -61,10 +61,15 @@ class Listener:
 
     def _tell(self, told: Sequence[Told]) -> None:
         by_id = {task_id: (token, cause) for task_id, token, cause in told}
+        stopped = []
         for delivery in self._held.all():
             token, cause = by_id.get(delivery.entry.task_id, ("", ""))
             if cause and delivery.at == self._at and token in ("", delivery.entry.token):
-                self._lost(delivery, cause)
+                delivery.cancelled.set(cause)
+                stopped.append((delivery, cause))
+        # All tokens first: whatever else is done lets threads that compute have the interpreter in between.
+        for delivery, cause in stopped:
+            self._lost(delivery, cause)
 
 
 def _told(flat: Sequence[bytes]) -> list[Told]:

@@ -76,4 +76,5 @@ ACCEPTED: Final[dict[str, Json]] = {
     "task_ids": [TASK_ID],
     "warnings": [],
     "links": {"self": f"/scenarios/{SCENARIO_ID}"},
+    "durability": {"asked": "memory", "reached": "memory", "reason": None},
 }

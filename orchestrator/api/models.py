@@ -12,6 +12,8 @@ Json = Any
 
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+Tenant = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]{1,100}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
 ScenarioStatus = Literal["pending", "processing", "success", "failed", "cancelled"]
 
 
@@ -21,7 +23,7 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class GenerateIn(Request):
+class ScenarioIn(Request):
     """What to generate."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [GENERATE]})
@@ -41,6 +43,51 @@ class GenerateIn(Request):
         max_length=200,
         description="Any other variable of the template by name; these win over the two fields above.",
     )
+
+
+class OwnedIn(ScenarioIn):
+    """What to generate, and on whose behalf. A line of a batch."""
+
+    tenant: Tenant | None = Field(
+        default=None,
+        description="Shares the services fairly with other tenants, and has limits of its own.",
+    )
+    priority: int | None = Field(
+        default=None,
+        ge=0,
+        le=4,
+        description="Of the tasks that have none of their own: 0 goes first, 2 is usual.",
+    )
+    submitter: Name | None = Field(
+        default=None, description="A person; gates may keep the submitter from deciding them."
+    )
+
+
+class Replicated(Request):
+    """A number of replicas."""
+
+    replicated: int = Field(ge=1, le=99, description="So many replicas have it.")
+
+
+DurabilityClass = Literal["memory", "fsync"] | Replicated
+
+
+class GenerateIn(OwnedIn):
+    """What to generate, on whose behalf, and how safe it is to be before the answer."""
+
+    durability: DurabilityClass | None = Field(
+        default=None,
+        description="`memory`: Redis has it. `fsync`: it is on the disk of Redis. `replicated`: replicas have it. By default "
+        "as the server is set up.",
+    )
+
+
+class DurabilityOut(BaseModel):
+    """How safe the accepted scenario is. Where it is not as asked, it is accepted all the same, and `reason` says why."""
+
+    asked: DurabilityClass
+    reached: DurabilityClass
+    reason: str | None = None
 
 
 class WarningOut(BaseModel):
@@ -76,6 +123,7 @@ class GenerateOut(BaseModel):
     task_ids: list[str] = Field(description="Ids of the tasks in the order of the template.")
     warnings: list[WarningOut]
     links: SelfLink
+    durability: DurabilityOut
 
 
 class PlannedTask(BaseModel):
@@ -170,6 +218,10 @@ class ScenarioItem(BaseModel):
     finished_at: str | None = None
     error: Json = Field(default=None, description="Why it failed.")
     paused: PauseOut | None = Field(default=None, description="While it is paused: none of its tasks begins.")
+    tenant: str | None = None
+    priority: int | None = None
+    submitter: str | None = None
+    batch_id: str | None = Field(default=None, description="The batch that it came with.")
     links: SelfLink
 
 
@@ -191,7 +243,7 @@ class ScenarioOut(ScenarioItem):
     warnings: list[WarningOut]
     origin: OriginOut | None = Field(default=None, description="Of a rerun: what it runs anew.")
     reruns: list[str] = Field(
-        default_factory=list, description="Ids of the scenarios that ran parts of it anew, the last 100."
+        default_factory=list, description="Ids of the scenarios that ran parts of it anew; some may be gone."
     )
     result_ref: str | None = Field(
         default=None,

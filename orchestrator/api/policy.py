@@ -12,7 +12,16 @@ def policy_of(settings: Settings) -> Policy:
         http_lease_ms=settings.http_lease_ms,
         max_lost=settings.max_attempts,
         retention_ms=settings.retention_s * 1000,
+        retention_success_ms=_ms(settings.retention_success_s),
+        retention_failed_ms=_ms(settings.retention_failed_s),
+        retention_cancelled_ms=_ms(settings.retention_cancelled_s),
+        max_unfinished=settings.max_unfinished,
+        max_unfinished_of_tenant=settings.max_unfinished_of_tenant,
     )
+
+
+def _ms(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000
 
 
 def egress_of(settings: Settings) -> Egress:

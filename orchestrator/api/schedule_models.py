@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from orchestrator.store.when import MAX_CRON_CHARS
 
-from .models import GenerateIn, Json, Request, WarningOut
+from .models import Json, Request, ScenarioIn, WarningOut
 
 Moment = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 YEAR_S: Final = 366 * 86_400
@@ -52,7 +52,7 @@ class TimesIn(Request):
     )
 
 
-class ScheduleIn(GenerateIn, TimesIn):
+class ScheduleIn(ScenarioIn, TimesIn):
     """What to generate, and when."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})

@@ -14,6 +14,7 @@ from workers_sdk.protocol.spawn import Spawned, decode_spawn, spawned_id
 MAX_INLINE: Final = 1024 * 1024
 """Bytes of JSON that the results of all children may have together; beyond that only their ids are given."""
 CHUNK: Final = 500
+_OF_THE_OWNER: Final = ("tenant", "priority")
 _NOT_INHERITED: Final = ("ask", "need", "all_done", "optional", "tolerated")
 
 Known = Mapping[str, runtime.Known]
@@ -100,6 +101,7 @@ def _spawned(task: TaskRecord, said: Sequence[Spawned]) -> list[NewTask]:
     for one in said:
         for key in one.needs:
             waiting[key].append(spawned_id(task.id, one.key))
+    flow = {name: value for name, value in task.rules.get("flow", {}).items() if name in _OF_THE_OWNER}
     return [
         NewTask(
             id=spawned_id(task.id, one.key),
@@ -108,6 +110,7 @@ def _spawned(task: TaskRecord, said: Sequence[Spawned]) -> list[NewTask]:
             queue=len(one.needs),
             consumers=[*waiting[one.key], task.id],
             fields=dict(one.fields),
+            rules={"flow": flow} if flow else None,
         )
         for one in reversed(said)
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.handover import new_scenario, warning_out
 from orchestrator.store.arguments import ScenarioTooLarge
-from orchestrator.store.records import NewScenario, Submitted
+from orchestrator.store.records import NewScenario, Owner, Submitted
 from orchestrator.store.store import Store
 from orchestrator.templates import Limits, Registry, TemplateError, UnknownTemplate, generate
 
@@ -39,6 +39,7 @@ class Launcher:
         scenario_id: str,
         *,
         now: datetime | None = None,
+        owner: Owner | None = None,
         **more: Any,
     ) -> Submitted:
         """Generate and submit. With the same id a second time is a replay of the first, whatever has changed since.
@@ -46,6 +47,7 @@ class Launcher:
         Args:
             name: of the template, with or without the prefix `Scenario`.
             now: what `now()` of the template gives; the moment of the call when it is not given.
+            owner: on whose behalf.
             more: further fields of `NewScenario`.
 
         Raises:
@@ -53,11 +55,11 @@ class Launcher:
             Unavailable, Refused: see `Store.submit`; may be repeated.
         """
         moment = now or datetime.now(UTC)
-        scenario = await asyncio.to_thread(self._generated, name, variables, scenario_id, moment)
+        scenario = await asyncio.to_thread(self._generated, name, variables, scenario_id, moment, owner)
         return await self._store.submit(replace(scenario, **more))
 
     def _generated(
-        self, name: str, variables: Mapping[str, Any], scenario_id: str, now: datetime
+        self, name: str, variables: Mapping[str, Any], scenario_id: str, now: datetime, owner: Owner | None
     ) -> NewScenario:
         found = generate(
             self._registry.get(name),
@@ -67,4 +69,4 @@ class Launcher:
             strict=self._strict,
             limits=self._limits,
         )
-        return new_scenario(found, [warning_out(problem) for problem in found.warnings])
+        return new_scenario(found, [warning_out(problem) for problem in found.warnings], owner)

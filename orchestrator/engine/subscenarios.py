@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.store.records import ScenarioRecord, TaskRecord
+from orchestrator.store.records import Owner, ScenarioRecord, TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import runtime
 from workers_sdk.protocol.keys import Partition, short_uuid
@@ -58,9 +58,11 @@ class SubScenarios:
         depth = above.depth + 1 if above else 1
         if depth > MAX_DEPTH:
             return [_failed(task, "too_deep", f"scenarios are nested deeper than {MAX_DEPTH}")]
-        name = task.on_ready["scenario"]["name"]
+        name, owner = task.on_ready["scenario"]["name"], above.owner if above else Owner()
         try:
-            await self._launcher.launch(name, variables, task.child_scenario_id, parent=task.id, depth=depth)
+            await self._launcher.launch(
+                name, variables, task.child_scenario_id, owner=owner, parent=task.id, depth=depth
+            )
         except NOT_TO_BE as error:
             return [_failed(task, "scenario_not_started", str(error)[:1_000])]
         return []

@@ -53,7 +53,7 @@ class ScenarioRecord:
     origin: Json = None
     """Of a rerun: `scenario_id`, and `task_id` from which on it ran anew."""
     reruns: list[str] = field(default_factory=list)
-    """Scenarios that ran parts of it anew, the last 100."""
+    """Scenarios that ran parts of it anew; some may be gone."""
     owner: Owner = Owner()
     batch_id: str = ""
 

@@ -13,7 +13,7 @@ from .store import Store
 
 READ: Final = 200
 MOST_RERUNS: Final = 100
-"""Reruns that a scenario remembers."""
+"""Reruns of a scenario that there may be at a time."""
 
 Json = Any
 
@@ -21,7 +21,7 @@ Json = Any
 class CannotRerun(Exception):
     """Why not: a word, and a sentence for people.
 
-    Words: `unknown_task`, `ambiguous_task`, `not_final`, `unwritten`, `purged`.
+    Words: `unknown_task`, `ambiguous_task`, `not_final`, `unwritten`, `purged`, `too_many`.
     """
 
     def __init__(self, word: str, message: str) -> None:
@@ -62,10 +62,15 @@ class Rerun:
         first = _find(old, scenario.scenario_id, start)
         _choose(old, first)
         new = _copy(scenario, old, first, scenario.scenario_id[:SLOT_CHARS] + new_id[SLOT_CHARS:], edits)
-        key = self._store.partitions.of(scenario.scenario_id).scenario(scenario.scenario_id)
-        values = {"scenario": key, "rerun": new.scenario_id, "limit": MOST_RERUNS}
-        if await self._store.call("note_rerun", values) != b"OK":
+        at = self._store.partitions.of(scenario.scenario_id)
+        values = {"scenario": at.scenario(scenario.scenario_id), "prefix": at.prefix}
+        word = await self._store.call(
+            "note_rerun", {**values, "rerun": new.scenario_id, "limit": MOST_RERUNS}
+        )
+        if word == b"PURGED":
             raise CannotRerun("purged", "The scenario is being removed.")
+        if word == b"TOO_MANY":
+            raise CannotRerun("too_many", f"The scenario has {MOST_RERUNS} reruns already.")
         return new
 
     async def _read(self, scenario: ScenarioRecord) -> dict[str, _Old]:

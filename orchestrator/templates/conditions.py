@@ -13,7 +13,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.parser import Parser
 
-from orchestrator.templates.deferred import OF_ITEMS, OF_TASKS, Deferred
+from orchestrator.templates.deferred import OF_EVENT, OF_ITEMS, OF_TASKS, Deferred
 from orchestrator.templates.evaluator import COMPARISONS, FILTERS, TESTS
 from orchestrator.templates.problems import Refused, did_you_mean
 from orchestrator.templates.sandbox import ENVIRONMENT
@@ -46,7 +46,13 @@ class Condition:
 
 
 def condition_of(
-    text: str, prefix: str, expand: Callable[[str], str], variables: Collection[str], *, has_items: bool
+    text: str,
+    prefix: str,
+    expand: Callable[[str], str],
+    variables: Collection[str],
+    *,
+    has_items: bool,
+    has_event: bool = False,
 ) -> Condition:
     """Read a condition in which values may stand as tokens with this prefix, for `expand` to put in.
 
@@ -62,7 +68,7 @@ def condition_of(
         raise Refused("bad_condition", f"not a condition: {error.message}", _GRAMMAR) from error
     except (RecursionError, ValueError) as error:
         raise Refused("bad_condition", "the condition nests too deeply to be read") from error
-    reader = _Reader(expand, variables, has_items)
+    reader = _Reader(expand, variables, has_items, has_event)
     test = reader.read(tree, MAX_DEPTH)
     each = any(taken.of in OF_ITEMS for taken in reader.takes)
     return Condition(test, tuple(reader.takes), tuple(reader.variables), each)
@@ -85,12 +91,15 @@ def _parsed(text: str) -> nodes.Expr:
 
 
 class _Reader:
-    def __init__(self, expand: Callable[[str], str], variables: Collection[str], has_items: bool) -> None:
+    def __init__(
+        self, expand: Callable[[str], str], variables: Collection[str], has_items: bool, has_event: bool
+    ) -> None:
         self.takes: list[Deferred] = []
         self.variables: dict[str, None] = {}
         self._expand = expand
         self._known = variables
         self._has_items = has_items
+        self._has_event = has_event
         self._nodes = 0
 
     def read(self, node: nodes.Expr, depth: int) -> Json:
@@ -119,11 +128,16 @@ class _Reader:
             return whole.part(key) if whole is not None else None
         if isinstance(node, nodes.Call):
             return self._of_task(node)
-        if isinstance(node, nodes.Name) and node.name in OF_ITEMS and node.name not in self._known:
-            if not self._has_items:
-                raise Refused("unknown_variable", f"{node.name!r} is known in a task with `foreach`")
-            return Deferred("item" if node.name == "item" else "index")
-        return None
+        return self._by_itself(node.name) if isinstance(node, nodes.Name) else None
+
+    def _by_itself(self, name: str) -> Deferred | None:
+        if name in self._known:
+            return None
+        if name in OF_ITEMS and not self._has_items:
+            raise Refused("unknown_variable", f"{name!r} is known in a task with `foreach`")
+        if name in OF_ITEMS:
+            return Deferred("item" if name == "item" else "index")
+        return Deferred(OF_EVENT) if name == OF_EVENT and self._has_event else None
 
     def _of_task(self, node: nodes.Call) -> Deferred:
         name = node.node.name if isinstance(node.node, nodes.Name) else ""

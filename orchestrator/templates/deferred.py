@@ -1,4 +1,5 @@
-"""Values that a template names before they exist: what other tasks will have given, and the item of a `foreach`."""
+"""Values that a template names before they exist: what other tasks will have given, the item of a `foreach`, and the event
+that led to a state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,12 +10,14 @@ import orjson
 from orchestrator.templates.problems import Refused
 
 Json = Any
-Of = Literal["result", "results", "result_ref", "status", "item", "index"]
+Of = Literal["result", "results", "result_ref", "status", "item", "index", "event"]
 Part = str | int
 
 OF_TASKS: Final[tuple[Of, ...]] = ("result", "results", "result_ref", "status")
 OF_ITEMS: Final[tuple[Of, ...]] = ("item", "index")
-_WITH_PARTS: Final = frozenset(("result", "results", "item"))
+OF_EVENT: Final[Of] = "event"
+EVENT_PARTS: Final = ("name", "data", "by", "from")
+_WITH_PARTS: Final = frozenset(("result", "results", "item", OF_EVENT))
 MAX_PARTS: Final = 32
 RUN_TIME: Final = "known_at_run_time"
 """Code of the problem that something was asked of a value which is not there yet."""
@@ -24,7 +27,7 @@ _LOOP: Final = "to make one task of each of its items, use `foreach:`"
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Deferred:
-    """`result('Split').parts[0]`: whose it is (`word` names tasks, empty for `item` and `index`) and the way into it.
+    """`result('Split').parts[0]`: whose it is (`word` names tasks, else it is empty) and the way into it.
 
     `default` holds the value to be taken when there is none, if one was given; `or_empty`: also in place of null, false,
     0 and what is empty. Any use but taking a part raises Refused.

@@ -1,5 +1,6 @@
 """The form of a template, once: this model validates it and gives the JSON Schema for editors."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -19,6 +20,7 @@ from orchestrator.templates.join import Join
 from orchestrator.templates.problems import QUOTE_IT, Finding, Path, did_you_mean, shown
 from orchestrator.templates.retry import Retry, RetryForm
 from orchestrator.templates.services import ServiceForm
+from orchestrator.templates.states import MAX_EVENTS, MAX_STATES, After, AfterForm, Word
 from orchestrator.templates.terms import TermsForm
 from orchestrator.templates.timeouts import TimeoutsForm
 from orchestrator.templates.units import Flag, Span, number_schema, whole
@@ -118,10 +120,36 @@ class TaskForm(TermsForm):
     params: dict[str, Any] | None = Field(None, description="Parameters for the worker; any JSON.")
 
 
-class ScenarioForm(BaseModel):
-    """A scenario template: what is done, by which services, and what waits for what."""
+class StateForm(BaseModel):
+    """A state: what is done in it, and where it leads."""
 
-    model_config = ConfigDict(extra="forbid", title="Scenario template")
+    model_config = ConfigDict(extra="forbid", title="State")
+
+    description: str | None = Field(None, description="What it means, for people.")
+    on: dict[Word, Word] | None = Field(
+        None, max_length=MAX_EVENTS, description="By name of an event that may come: the next state."
+    )
+    tasks: list[TaskForm] | None = Field(
+        None, min_length=1, description="What is done in this state; what still runs is cancelled when it is left."
+    )
+    then: Word | None = Field(None, description="The next state when all tasks have ended, and none failed.")
+    otherwise: Word | None = Field(
+        None, description="The next state when one failed; without it the scenario fails."
+    )
+    after: After | None = Field(None, description="The next state when so much time has passed.")
+    end: Literal["success", "failed", "cancelled"] | None = Field(
+        None, description="The scenario ends so in this state."
+    )
+
+
+class ScenarioForm(BaseModel):
+    """A scenario template: what is done, by which services, and what waits for what; or which states it goes through."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        title="Scenario template",
+        json_schema_extra={"oneOf": [{"required": ["tasks"]}, {"required": ["states"]}]},
+    )
 
     scenario_id: Name | None = Field(None, description="Local name of the scenario itself.")
     version: Annotated[str, Field(min_length=1, max_length=64)] = Field(
@@ -137,7 +165,11 @@ class ScenarioForm(BaseModel):
         default={},
         description="By name of a service: what holds for all its tasks that do not say otherwise.",
     )
-    tasks: list[TaskForm] = Field(min_length=1, description="The tasks.")
+    tasks: list[TaskForm] = Field(default=[], min_length=1, description="The tasks.")
+    states: dict[Word, StateForm] = Field(
+        default={}, min_length=1, max_length=MAX_STATES, description="In place of `tasks`: the states."
+    )
+    initial: Word | None = Field(None, description="The state that it begins in; by default the first.")
 
 
 _CODES: Final = {
@@ -153,16 +185,34 @@ _TYPES: Final = {
 }  # fmt: skip
 _INNER: Final[dict[str | int, type[BaseModel]]] = {
     "retry": RetryForm, "timeouts": TimeoutsForm, "concurrency": ConcurrencyForm, "rate": RateForm, "gate": GateForm,
+    "after": AfterForm,
 }  # fmt: skip
 
 
-def check_form(document: object) -> list[Finding]:
+_INNER_OF_TOP: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "services": ("a service", ServiceForm), "states": ("a state", StateForm),
+}  # fmt: skip
+
+
+def check_form(document: dict[str, Any]) -> list[Finding]:
     """What is wrong with the types and names of a document; the marks are left to the caller."""
+    findings = list(_of_kind(document))
     try:
         ScenarioForm.model_validate(document)
     except ValidationError as error:
-        return [_finding(detail) for detail in error.errors(include_url=False)]
-    return []
+        findings += [_finding(detail) for detail in error.errors(include_url=False)]
+    return findings
+
+
+def _of_kind(document: dict[str, Any]) -> Iterator[Finding]:
+    """Whether it has tasks or states."""
+    if "tasks" not in document and "states" not in document:
+        yield Finding("missing_field", "'tasks' is missing", path=("tasks",))
+    if "tasks" in document and "states" in document:
+        message, hint = "a template has `tasks` or `states`", "the tasks of a state stand in it"
+        yield Finding("conflicting_fields", message, path=("states",), hint=hint)
+    if "initial" in document and "states" not in document:
+        yield Finding("conflicting_fields", "`initial` names one of the `states`, which are missing", path=("initial",))
 
 
 def json_schema() -> dict[str, Any]:
@@ -172,7 +222,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _finding(detail: ErrorDetails) -> Finding:
-    path: Path = tuple(detail["loc"])
+    path: Path = tuple(part for part in detail["loc"] if part != "[key]")
     code = _CODES.get(detail["type"], "wrong_type")
     last = str(path[-1]) if path else ""
     if code == "missing_field":
@@ -186,7 +236,9 @@ def _finding(detail: ErrorDetails) -> Finding:
         hint = did_you_mean(last, ScenarioForm.model_fields) or "fields of your own belong to a task"
         return Finding(code, f"{last!r} is not a field of a scenario", path=path, hint=hint)
     if code == "no_tasks":
-        return Finding(code, "a scenario has at least one task", path=path)
+        what = "state" if last == "states" else "task"
+        of = "a state with `tasks`" if len(path) > 1 else "a scenario"
+        return Finding(code, f"{of} has at least one {what}", path=path)
     what = _TYPES.get(detail["type"])
     if what is None or not path:
         return Finding(code, f"{detail['msg']}, found {shown(detail['input'])}", path=path)
@@ -195,8 +247,8 @@ def _finding(detail: ErrorDetails) -> Finding:
 
 def _inner_form(path: Path) -> tuple[str, type[BaseModel]] | None:
     """The mapping that a field stands in, when it is neither the scenario nor a task."""
-    if path[0] == "services" and len(path) == 3:
-        return "a service", ServiceForm
+    if path[0] in _INNER_OF_TOP and len(path) == 3:
+        return _INNER_OF_TOP[str(path[0])]
     form = _INNER.get(path[-2]) if len(path) > 1 else None
     return (f"`{path[-2]}`", form) if form else None
 

@@ -10,7 +10,7 @@ from jinja2.filters import FILTERS as JINJA_FILTERS
 from jinja2.tests import TESTS as JINJA_TESTS
 from jinja2.utils import Namespace
 
-from orchestrator.templates.deferred import OF_ITEMS, OF_TASKS, Deferred, Of
+from orchestrator.templates.deferred import OF_EVENT, OF_ITEMS, OF_TASKS, Deferred, Of
 from orchestrator.templates.problems import Refused
 from orchestrator.templates.state import CURRENT, Rendering, to_text
 
@@ -235,7 +235,7 @@ GLOBALS: Final[dict[str, Callable[..., Any]]] = {
 }  # fmt: skip
 
 OF_RUN_TIME: Final[dict[str, Any]] = {of: of_task(of) for of in OF_TASKS} | {
-    of: Deferred(of) for of in OF_ITEMS
+    of: Deferred(of) for of in (*OF_ITEMS, OF_EVENT)
 }
 """Names for what is known only at run time. Unlike those of GLOBALS they may be taken for variables and loops, which hide them."""
 

@@ -2,14 +2,32 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from orchestrator.forms import check_form
 from orchestrator.templates.units import Flag, Span, number_schema, several, whole
 
 Who = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(several), Field(max_length=100)
 ]
 Quorum = Annotated[int, BeforeValidator(whole), Field(strict=True, ge=1, le=10), number_schema(1, 10)]
+
+
+def _schema(form: dict[str, Any]) -> dict[str, Any]:
+    """A form that is whole. Null stands for what a result will give; then it is checked when the gate opens."""
+    if not _has_null(form) and (errors := check_form(form)):
+        place = errors[0].pointer or "/"
+        raise PydanticCustomError(
+            "bad_form", "no usable JSON Schema: {why}", {"why": f"{place}: {errors[0].message}"}
+        )
+    return form
+
+
+def _has_null(tree: Any) -> bool:
+    if isinstance(tree, (dict, list)):
+        return any(map(_has_null, tree.values() if isinstance(tree, dict) else tree))
+    return tree is None
 
 
 class DefaultForm(BaseModel):
@@ -28,7 +46,9 @@ class GateForm(BaseModel):
 
     title: Annotated[str, Field(max_length=200)] | None = Field(None, description="The question, in a line.")
     message: Annotated[str, Field(max_length=10_000)] | None = Field(None, description="What to know before.")
-    form: dict[str, Any] | None = Field(None, description="JSON Schema of what is decided on.")
+    form: Annotated[dict[str, Any], AfterValidator(_schema)] | None = Field(
+        None, description="JSON Schema of what is decided on."
+    )
     draft: Any = Field(None, description="What is proposed, to be changed by who decides.")
     who: Who | None = Field(None, description="Who may decide; by default everybody.")
     quorum: Quorum = Field(1, description="So many have to agree; one who rejects is enough to reject.")

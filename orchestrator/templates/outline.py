@@ -123,6 +123,17 @@ def inputs_of_services(tree: Tree) -> Iterator[Input]:
                 yield from tokens(value, "kind")
 
 
+def inputs_of_states(tree: Tree) -> Iterator[Input]:
+    """Tokens of `states` whose values shape the plan, but for those of the tasks."""
+    if not isinstance(tree, Map):
+        yield from tokens(tree, "kind")
+        return
+    for state in tree.values():
+        for name, value in state.items() if isinstance(state, Map) else [("", state)]:
+            if name != "tasks" or not isinstance(value, Items):
+                yield from tokens(value, "kind" if name == "description" else "value")
+
+
 def _inputs(task: Map) -> Iterator[Input]:
     for name, value in task.items():
         use = _use_of(name)

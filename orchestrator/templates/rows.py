@@ -5,7 +5,7 @@ a new scenario.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -24,12 +24,22 @@ _TOKEN_BYTES: Final = 40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A parsed text. `rows` are the items of `tasks`, None when that is no list; `weight` is about the bytes of all this."""
+    """A parsed text. `rows` are the items of `tasks`, None when that is no list; `weight` is about the bytes of all this.
+
+    `states`: the same rows for each state, of a template that has `states` in place of `tasks`.
+    """
 
     top: Tree
     rows: list[Row] | None
     findings: list[Finding]
     weight: int
+    states: Mapping[str, list[Row]] | None = None
+
+    def all_rows(self) -> Iterator[Row]:
+        """Those of the tasks, or of all states."""
+        yield from self.rows or ()
+        for rows in (self.states or {}).values():
+            yield from rows
 
 
 def read(text: str, state: Rendering) -> Document:
@@ -39,9 +49,21 @@ def read(text: str, state: Rendering) -> Document:
     if cut is not None:
         return cut
     parsed = parse(text, state.prefix, state.limits.max_depth, state.check_time)
-    tasks = parsed.tree.get("tasks") if isinstance(parsed.tree, Map) else None
-    rows = [Row(outline_of(task), None) for task in tasks] if isinstance(tasks, Items) else None
-    return Document(parsed.tree, rows, parsed.findings, _NODE_BYTES * parsed.nodes + 2 * len(text))
+    top = parsed.tree if isinstance(parsed.tree, Map) else Map()
+    weight = _NODE_BYTES * parsed.nodes + 2 * len(text)
+    return Document(parsed.tree, _rows_of(top), parsed.findings, weight, _states_of(top))
+
+
+def _rows_of(tree: Map) -> list[Row] | None:
+    tasks = tree.get("tasks")
+    return [Row(outline_of(task), None) for task in tasks] if isinstance(tasks, Items) else None
+
+
+def _states_of(top: Map) -> dict[str, list[Row]] | None:
+    states = top.get("states")
+    if not isinstance(states, Map) or "tasks" in top:
+        return None
+    return {name: _rows_of(state) or [] for name, state in states.items() if isinstance(state, Map)}
 
 
 def _cut(text: str) -> tuple[str, list[str]]:

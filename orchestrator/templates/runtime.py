@@ -1,8 +1,8 @@
 """What a task takes from results of other tasks, for the engine: pure, no I/O. `on_ready` is what `bindings.py` writes.
 
-A source tells where a value comes from: `{"of", "word", "ids", "many", "path", "default", "or_empty"}`. A binding puts it
-somewhere: `{"path", "value": source}`, or `{"path", "text": [text or source, ...]}`. A path begins with `fields`, `foreach`,
-`gate` or `variables`.
+A source tells where a value comes from: `{"of", "word", "ids", "many", "path", "default", "or_empty"}`; of an event also
+`given`, once it is known. A binding puts it somewhere: `{"path", "value": source}`, or `{"path", "text": [text or source, ...]}`.
+A path begins with `fields`, `foreach`, `gate` or `variables`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from orchestrator.templates.deferred import OF_TASKS, Deferred
+from orchestrator.templates.deferred import OF_EVENT, OF_TASKS, Deferred
 from orchestrator.templates.evaluator import MISSING, CannotResolve, Scope, evaluate, part_of, shown, text_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "resolved",
     "variables_of",
     "wanted",
+    "with_event",
 ]
 
 Json = Any
@@ -48,6 +49,25 @@ def wanted(on_ready: Mapping[str, Json]) -> list[str]:
     sources = [source for binding in on_ready.get("set", ()) for source in _sources(binding)]
     sources += on_ready.get("when", {}).get("takes", ())
     return list(dict.fromkeys(id_ for source in sources for id_ in source.get("ids", ())))
+
+
+def with_event(on_ready: Mapping[str, Json], event: Mapping[str, Json]) -> dict[str, Json]:
+    """`on_ready` of a task of a state, with the event that led there: `name`, `data`, `by` and `from`."""
+
+    def given(source: Json) -> Json:
+        return {**source, "given": event} if isinstance(source, dict) and source["of"] == OF_EVENT else source
+
+    known = dict(on_ready)
+    if "set" in known:
+        known["set"] = [
+            {**binding, "text": [given(part) for part in binding["text"]]}
+            if "text" in binding
+            else {**binding, "value": given(binding["value"])}
+            for binding in known["set"]
+        ]
+    if "when" in known:
+        known["when"] = {**known["when"], "takes": [given(source) for source in known["when"]["takes"]]}
+    return known
 
 
 def passes(
@@ -203,14 +223,19 @@ def _taken(source: Mapping[str, Json], known: Mapping[str, Known], item: Json, i
     """What a source gives: MISSING when it is not there and there is no default."""
     path = source.get("path", ())
     if source["of"] not in OF_TASKS:
-        whole = MISSING if index is None else item if source["of"] == "item" else index
-        return _or_default(source, _inside(whole, path))
+        return _or_default(source, _inside(_by_itself(source, item, index), path))
     results = [_of_task(source["of"], known.get(id_)) for id_ in source["ids"]]
     if not source.get("many"):
         return _or_default(source, _inside(results[0], path))
     if path and isinstance(path[0], int):
         return _or_default(source, _inside(part_of(results, path[0]), path[1:]))
     return _of_each(source, path, results)
+
+
+def _by_itself(source: Mapping[str, Json], item: Json, index: int | None) -> Json:
+    if source["of"] == OF_EVENT:
+        return source.get("given", MISSING)
+    return MISSING if index is None else item if source["of"] == "item" else index
 
 
 def _of_each(source: Mapping[str, Json], path: Sequence[str | int], results: list[Json]) -> Json:

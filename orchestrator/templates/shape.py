@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.templates.cache import Cache
-from orchestrator.templates.outline import Input, Row, Use, inputs_of_services, tokens
+from orchestrator.templates.outline import Input, Row, Use, inputs_of_services, inputs_of_states, tokens
 from orchestrator.templates.problems import Finding, Path
 from orchestrator.templates.rows import Document
 from orchestrator.templates.state import Given, to_text
 from orchestrator.templates.tree import Items, Json, Map, Slot, Text, Tree, substitute
 
 PLANS_BYTES: Final = 16 * 1024 * 1024
-TOP_VALUE: Final = frozenset(("scenario_id", "version", "name"))
+TOP_VALUE: Final = frozenset(("scenario_id", "version", "name", "initial"))
+_APART: Final = ("tasks", "services", "states")
 
 
 class LocalId(str):
@@ -51,16 +52,17 @@ class Shape:
     def all_inputs(self) -> Iterator[Input]:
         """Tokens of the whole document whose values shape the graph."""
         yield from self.inputs
-        for row in self.document.rows or ():
+        for row in self.document.all_rows():
             yield from _inputs_of(row)
 
 
 def shape_of(document: Document) -> Shape:
     """Find out which tokens matter."""
     top = document.top if isinstance(document.top, Map) else {}
-    fields = ((name, value) for name, value in top.items() if name not in ("tasks", "services"))
+    fields = ((name, value) for name, value in top.items() if name not in _APART)
     found = [one for name, value in fields for one in tokens(value, "value" if name in TOP_VALUE else "kind")]
     found += inputs_of_services(top.get("services"))
+    found += inputs_of_states(top.get("states"))
     return Shape(document, tuple(dict.fromkeys(found)))
 
 

@@ -4,6 +4,7 @@ The marked form carries line marks and serves only to say where in the file a pr
 """
 
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +15,7 @@ import jinja2
 from jinja2 import meta, nodes
 from jinja2.visitor import NodeTransformer
 
-from orchestrator.templates.deferred import OF_ITEMS
+from orchestrator.templates.deferred import OF_EVENT, OF_ITEMS
 from orchestrator.templates.functions import COMPARED, EACH_TURN, GLOBALS, ID_OF, KEY, NOW, OF_RUN_TIME, TILDE
 from orchestrator.templates.problems import Finding, Refused, did_you_mean, mark_of
 from orchestrator.templates.sandbox import ENVIRONMENT
@@ -27,6 +28,7 @@ _FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
 _BATCH: Final = 4_096
 _FILENAME: Final = "<scenario template>"
 _NAMES: Final = OF_RUN_TIME | GLOBALS
+_STATES: Final = re.compile(r"^[\"']?states[\"']?[ \t]*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,8 +138,9 @@ def _refuse(tree: nodes.Template, known: frozenset[str], lines: tuple[str, ...])
 
 
 def _of_run_time(text: str) -> frozenset[str]:
-    """Names of what is known only at run time. There is no item without a `foreach`."""
-    return frozenset(name for name in OF_RUN_TIME if name not in OF_ITEMS or "foreach" in text)
+    """Names of what is known only at run time. There is no item without a `foreach`, no event without states."""
+    absent = () if "foreach" in text else OF_ITEMS
+    return frozenset(OF_RUN_TIME).difference(absent, () if _STATES.search(text) else (OF_EVENT,))
 
 
 def _check(tree: nodes.Template, lines: tuple[str, ...]) -> Iterator[Finding]:
@@ -194,6 +197,8 @@ def _unknown_names(tree: nodes.Template, known: frozenset[str]) -> list[nodes.Na
 
 def _unknown_name(node: nodes.Name, known: frozenset[str], lines: tuple[str, ...]) -> Finding:
     hint = did_you_mean(node.name, known | GLOBALS.keys()) or "declare it under `variables:` with a default"
+    if node.name == OF_EVENT:
+        hint = "it is known in the tasks of `states`"
     if node.name in OF_ITEMS:
         hint = "it is known in a task with `foreach`, or in a loop of yours"
     column = max(0, lines[node.lineno - 1].find(node.name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.templates.conditions import Condition, condition_of, with_braces
-from orchestrator.templates.deferred import OF_ITEMS, OF_TASKS, RUN_TIME, Deferred
+from orchestrator.templates.deferred import EVENT_PARTS, OF_EVENT, OF_ITEMS, OF_TASKS, RUN_TIME, Deferred
 from orchestrator.templates.graph import Graph
 from orchestrator.templates.naming import Form, Names
 from orchestrator.templates.outline import TASK_VALUE, TERMS, Row
@@ -18,6 +18,7 @@ from orchestrator.templates.tree import Items, Map, Slot, Text, Tree
 
 _BOILERPLATE: Final = ("created_at", "updated_at", "result_ref")
 _OF_GATE: Final = ("title", "message", "form", "draft", "default")
+_PARTS_OF_EVENT: Final = "it has `event.name`, `.by`, `.from`, and in `.data` what was sent with it"
 _AT_ONCE: Final = 4_096
 """Tasks whose descendants are looked for in one go: bits of a number for each task."""
 Words = Mapping[str, tuple[int, ...]]
@@ -42,9 +43,9 @@ class _Use:
 
 
 class Results:
-    """What the tasks of one document take from run time. `words` are there after `check`."""
+    """What the tasks of one document, or of one of its states, take from run time. `words` are there after `check`."""
 
-    def __init__(self, state: Rendering, variables: Collection[str]) -> None:
+    def __init__(self, state: Rendering, variables: Collection[str], *, has_event: bool = False) -> None:
         self.words: dict[str, tuple[int, ...]] = {}
         self._deferred = state.deferred
         self._values = state.values
@@ -53,6 +54,7 @@ class Results:
         self._token = re.compile(f"{state.prefix}([0-9]+){END}")
         self._most = state.limits.edges
         self._variables = variables
+        self._has_event = has_event
         self._conditions: dict[tuple[str, tuple[str, ...], bool], Condition] = {}
         self._uses: list[_Use] = []
         self._findings: list[Finding] = []
@@ -124,10 +126,19 @@ class Results:
         elif deferred.of in OF_ITEMS and ("foreach" not in tree or name == "foreach"):
             message = f"{deferred.of!r} is known in a task with `foreach`, outside of that field"
             self._findings.append(Finding("unknown_variable", message, path=path))
+        elif deferred.of == OF_EVENT and (wrong := self._wrong_event(deferred)):
+            self._findings.append(Finding("unknown_variable", wrong, path=path, hint=_PARTS_OF_EVENT))
         else:
             self._places.add(path)
             return deferred.of in OF_TASKS
         return False
+
+    def _wrong_event(self, deferred: Deferred) -> str:
+        if not self._has_event:
+            return "'event' is known in the tasks of `states`"
+        if deferred.path and deferred.path[0] not in EVENT_PARTS:
+            return f"an event has no {str(deferred.path[0])!r}"
+        return ""
 
     def _refuse(
         self, path: Path, deferred: Deferred, hint: str = "only template fields can wait for results"
@@ -139,7 +150,7 @@ class Results:
     def _check_items(self, tree: Tree, row: Row, path: Path) -> None:
         value = row.values(self._values)[tree.number] if isinstance(tree, Slot) else tree
         if isinstance(value, Deferred):
-            if value.of not in ("result", "results", *OF_ITEMS):  # of those it is said already
+            if value.of not in ("result", "results", *OF_ITEMS, OF_EVENT):  # of those it is said already
                 self._findings.append(Finding("wrong_type", f"{value!r} is no list", path=path))
         elif not isinstance(value, list):
             hint = (
@@ -165,6 +176,9 @@ class Results:
             self._places.add(path)
             self._findings.append(Finding(error.code, str(error), path=path, hint=error.hint))
             return None
+        for taken in condition.takes:
+            if taken.of == OF_EVENT and (wrong := self._wrong_event(taken)):
+                self._findings.append(Finding("unknown_variable", wrong, path=path, hint=_PARTS_OF_EVENT))
         self._uses += [_Use(form, path, taken) for taken in condition.takes if taken.of in OF_TASKS]
         return condition
 
@@ -185,6 +199,7 @@ class Results:
                 lambda inside: self._token.sub(lambda found: words[int(found[1])], inside),
                 self._variables,
                 has_items=has_items,
+                has_event=self._has_event,
             )
             self._conditions[text, words, has_items] = condition
         return condition

@@ -12,7 +12,7 @@ from .node import Argument, Command, Manners, Node, packed
 
 _KEYLESS: Final = {
     "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "ECHO", "FLUSHALL", "INFO", "KEYS", "LATENCY", "PING",
-    "SCAN", "SCRIPT", "SLOWLOG", "TIME", "WAIT",
+    "SCAN", "SCRIPT", "SLOWLOG", "TIME", "WAIT", "WAITAOF",
 }  # fmt: skip
 _COUNTED: Final = {"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"}
 _SECOND: Final = {"XGROUP", "XINFO", "OBJECT", "MEMORY"}

@@ -191,6 +191,10 @@ class Partition:
         """String: when the next task of a service, or of a key, is expected (GCRA); it expires."""
         return f"{self.prefix}rate:{service}{':' * bool(key)}{key}"
 
+    def window(self, service: str) -> str:
+        """String: how many tasks of a managed service its stream holds that no worker has, and since when; it expires."""
+        return f"{self.prefix}window:{service}"
+
     def held(self, scenario_id: str) -> str:
         """Sorted set of the ready tasks of a paused scenario."""
         return f"{self.prefix}held:{scenario_id}"

@@ -19,6 +19,7 @@ __all__ = ["Argument", "Command", "Link", "RedisLink", "Refused", "Unavailable"]
 REDIRECTIONS: Final = 5
 _ASKING: Final = packed(("ASKING",))
 _DEMOTED: Final = ("READONLY", "MASTERDOWN")
+_ABOUT_THE_LAST: Final = ("WAIT", "WAITAOF")
 
 Target = tuple[Node, bool]
 """Where a command goes, and whether `ASKING` goes before it."""
@@ -32,7 +33,8 @@ class Link(Protocol):
         ...
 
     async def execute_many(self, commands: Sequence[Command]) -> list[Any]:
-        """Run independent commands in one round trip (no transaction). Raises: Unavailable, Refused (the first)."""
+        """Run independent commands in one round trip (no transaction). `WAIT` and `WAITAOF` go where the command before them
+        goes, on the same connection, since they are about what that wrote. Raises: Unavailable, Refused (the first)."""
         ...
 
     async def unblock(self) -> None:
@@ -88,6 +90,8 @@ class RedisLink:
             await self._routes.refresh()
         if self._routes.known:
             targets = [(self._routes.node_of(command), False) for command in commands]
+            for place in _waits(commands):
+                targets[place] = targets[place - 1]
         else:
             targets = [(self._routes.node_of(commands[0]), False)] * len(commands)
         replies = await self._sent(commands, targets)
@@ -143,6 +147,10 @@ class RedisLink:
                 break
             for place in places:
                 targets[place] = await self._redirected(replies[place], targets[place][0])
+            for place in _waits(commands):
+                if place - 1 in places:  # what it waited for was not done
+                    targets[place] = targets[place - 1]
+                    places = sorted({*places, place})
             again = await self._sent([commands[i] for i in places], [targets[i] for i in places])
             for place, reply in zip(places, again, strict=True):
                 replies[place] = reply
@@ -165,6 +173,11 @@ class RedisLink:
                 # The name of the address may lead to another server by now.
                 node.drop(f"the server is no primary: {error}")
         return Unavailable(f"redirected for ever: {error}") if _redirects(error) else error
+
+
+def _waits(commands: Sequence[Command]) -> list[int]:
+    """Places of the commands that are about the one before them."""
+    return [place for place, command in enumerate(commands) if place and command[0] in _ABOUT_THE_LAST]
 
 
 def _redirects(reply: Any) -> bool:

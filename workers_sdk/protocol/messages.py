@@ -190,7 +190,8 @@ _KINDS: Final = {
     if kind not in (EventKind.CANCELLED, EventKind.GO, EventKind.DELAY, EventKind.HOLD, EventKind.SKIPPED)
 }
 _EVENT_FIELDS: Final = {
-    name.encode(): name for name in ("result_ref", "result", "spawn", "error", "worker", "progress", "message")
+    name.encode(): name
+    for name in ("result_ref", "result", "spawn", "error", "worker", "progress", "message")
 }
 
 

@@ -150,7 +150,7 @@ local function clear(task, kind, way)
     if task.entry ~= '' then removals[#removals + 1] = {queue_of(prefix, task.service), task.entry} end
     if task.entry ~= '' and (kind == 'cancelled' or way == 'engine') then told[#told + 1] = {task.id, task.token or ''} end
   end
-  if task.worker == 'orchestrator' and kind ~= 'success' then orphan(prefix, task.key) end
+  if task.worker == 'orchestrator' and kind ~= 'success' then orphan(prefix, task.id) end
   plan_exit(prefix, task)
   if task.worker == 'http' then stops[#stops + 1] = 'lease:' .. task.id end
   if kind == 'cancelled' or way == 'engine' then stops[#stops + 1] = 'start:' .. task.id end

@@ -28,7 +28,7 @@ if state[1] == 'pending' or state[1] == 'processing' then return 'NOT_DUE' end
 
 local function is_needed()
   for id in string.gmatch(state[4] or '', '%S+') do
-    if redis.call('EXISTS', prefix .. 'scenario:' .. id) == 1 then return true end
+    if redis.call('HEXISTS', prefix .. 'scenario:' .. id, 'status') == 1 then return true end
   end
   return false
 end

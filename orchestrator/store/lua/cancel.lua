@@ -57,7 +57,7 @@ for _ = 1, limit do
     lasting_ids[#lasting_ids + 1] = id
   elseif task[1] == 'pending' or task[1] == 'processing' then
     move_count(found, task[1], 'cancelled')
-    if task[7] == 'orchestrator' then orphan(prefix, key) end
+    if task[7] == 'orchestrator' then orphan(prefix, id) end
     local queue = prefix .. 'queue:' .. task[2]
     if not queues[queue] then queues[queue] = redis.call('XLEN', queue) end
     plan_exit(prefix, {id = id, flow_places = task[8]})

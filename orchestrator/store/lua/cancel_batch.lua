@@ -24,8 +24,8 @@ check(limit > 0, 'limit')
 redis.call('ZCARD', timers)
 local state = redis.call('HMGET', batch, 'total', 'cancel', 'cancel_at')
 check(not state[1] or state[2] or cause ~= '', 'a cause')
-local why, position = state[2] or cause, state[3] or '0'
-local found = redis.call('ZRANGEBYSCORE', members, '(' .. position, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
+local why, position = state[2] or cause, tonumber(state[3] or 0)
+local found = redis.call('ZRANGEBYSCORE', members, position + 1, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
 for i = 1, #found, 2 do
   local scenario = prefix .. 'scenario:' .. found[i]
   local v = redis.call('HMGET', scenario, 'status', 'cancel')

@@ -19,7 +19,7 @@
 -- Uses     check, clock, iso, counts, rules, flow, dispatch, limits, backlog
 local timers, queue = KEYS[1], KEYS[2]
 local prefix, service, workers, nonce, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], item_count(ARGV[5])
-local WINDOW, BUSY_MS, IDLE_MS = 16, 200, 1000
+local LEAST, MOST, SETTLED_MS, BUSY_MS, IDLE_MS = 4, 128, 100, 100, 1000
 local lanes, slots, timer = prefix .. 'lanes:' .. service, 'slots:' .. service, 'fill:' .. service
 local tenants, left, moves, parked, held = {}, {}, {}, {}, {}
 
@@ -33,8 +33,18 @@ local now = iso(at_ms)
 local waiting, running = backlog_of(queue, workers)
 local seat = seats_of(prefix, slots)
 local bucket = flow.managed and flow.rate and bucket_of(prefix, service, flow.rate)
--- The stream is first in, first out, so it is kept short: else a new priority would come late.
-local window = flow.managed and math.max(WINDOW, running) or math.huge
+-- The stream is first in, first out, so it is kept short, or what is urgent would come late: as long as workers who take
+-- all of it need, twice as long when they did, half as long when they take less.
+local known, since = string.match(redis.call('GET', prefix .. 'window:' .. service) or '', '^(%d+) (%d+)$')
+known, since = tonumber(known or LEAST), tonumber(since or 0)
+local window = known
+if not flow.managed then
+  window = math.huge
+elseif waiting == 0 then
+  window = math.min(MOST, 2 * known)
+elseif 2 * waiting > known and at_ms - since >= SETTLED_MS then
+  window = math.max(LEAST, math.floor(known / 2))
+end
 -- Entries that nobody took yet will all begin at once when a worker comes, so they count as paid for now.
 if bucket and waiting > 0 then pay(bucket, 0, at_ms + waiting * bucket.interval) end
 
@@ -142,6 +152,9 @@ for _, tenant in ipairs(tenants) do
   end
 end
 write_buckets(at_ms)
+if flow.managed and window ~= known and (word == 'FULL' or #moves >= known) then
+  redis.call('SET', prefix .. 'window:' .. service, window .. ' ' .. at_ms, 'PX', 600000)
+end
 if word == 'MORE' then
   again_ms = at_ms
 elseif bucket and waiting > 0 then

@@ -55,11 +55,13 @@ end
 local function standing(parent_id, id)
   if alive[parent_id] then return 'waits' end
   local key = prefix .. 'task:' .. parent_id
-  local v = redis.call('HMGET', key, 'status', 'released', 'rules')
-  if not v[1] then return 'dead' end
-  if not FINAL[v[1]] or not has_passed(key, v[2], id) then return 'waits' end
-  if v[1] == 'success' or v[1] ~= 'cancelled' and rules_of({rules = v[3]}).optional then return 'good' end
-  return v[1] == 'failed' and 'lost' or 'dead'
+  local status = redis.call('HGET', key, 'status')
+  if not status then return 'dead' end
+  if not FINAL[status] then return 'waits' end
+  local v = redis.call('HMGET', key, 'released', 'rules')
+  if not has_passed(key, v[1], id) then return 'waits' end
+  if status == 'success' or status ~= 'cancelled' and rules_of({rules = v[2]}).optional then return 'good' end
+  return status == 'failed' and 'lost' or 'dead'
 end
 
 -- Whether a task may live again, by its parents: how many were good, and the others; of one with children these are its

@@ -9,6 +9,7 @@ from orchestrator.engine.gates import Gates
 from orchestrator.store.gate_list import Wanted, list_gates
 from orchestrator.store.gate_records import Vote
 from orchestrator.store.gates import Voted
+from orchestrator.store.records import Cause
 from orchestrator.store.revival import Revival
 from orchestrator.store.store import Policy, Store
 from orchestrator.store.voting import Refusal, Refused
@@ -128,6 +129,25 @@ async def test_a_gate_that_is_retried_opens_anew_and_keeps_its_audit(link: Redis
         "approve",
         "approve",
     ]
+
+
+async def test_nothing_of_a_gate_outlives_its_scenario(link: RedisLink) -> None:
+    """Also of one that was cancelled while it was open."""
+    for how in ("decided", "cancelled"):
+        desk = await Desk(link, deadline_ms=DAY_MS).open()
+        if how == "decided":
+            await desk.vote("ann", NO, link="nonce-1", until_ms=START_MS + 1)
+        while await desk.store.cancel(desk.scenario.scenario_id, Cause()) == "MORE":
+            continue
+        await link.execute("SET", CLOCK, START_MS + desk.store.policy.retention_ms + 1)
+        await desk.store.begin_purge(desk.at, desk.scenario.scenario_id)
+        while await desk.store.purge(desk.at, desk.scenario.scenario_id) == "MORE":
+            continue
+
+        left = await link.execute("KEYS", f"*{desk.task_id}*")
+        timers = await link.execute("ZRANGE", desk.at.timers, 0, -1)
+        assert (left, timers, await link.execute("ZCARD", desk.at.gates)) == ([], [], 0), how
+        await link.execute("SET", CLOCK, START_MS)
 
 
 async def test_the_list_goes_over_all_partitions_oldest_first(link: RedisLink) -> None:

@@ -147,7 +147,7 @@ async def test_the_stream_stays_short_so_that_what_is_urgent_comes_soon(link: Re
     lanes = await Lanes(link).open(Limits())
     await lanes.add([f"t{n}" for n in range(100)])
     await lanes.due()
-    assert (await lanes.flow.state(SERVICE)).queued == 16
+    assert (await lanes.flow.state(SERVICE)).queued == 8
 
     await lanes.add(["urgent"], {"priority": 0})
     first = await lanes.take()

@@ -178,14 +178,22 @@ async def test_what_was_undone_is_done_anew(engine: Running, worker: PlainWorker
     assert new.seen == ["book", "pay"]
 
 
-async def test_reruns_are_remembered_up_to_a_number(engine: Running, worker: PlainWorker) -> None:
+async def test_reruns_are_remembered_as_long_as_they_are_there(engine: Running, worker: PlainWorker) -> None:
     old = await ended(engine, worker, graph({"a": []}))
     record = await old.record()
-    ids = [scenario_id_from(bytes([number] * 10)) for number in range(101)]
-    for new_id in ids:
+    link = engine.store.link
+    ids = [record.scenario_id[:2] + scenario_id_from(bytes([number] * 10))[2:] for number in range(101)]
+    for new_id in ids[:100]:
         await Rerun(engine.store).of(record, "a", new_id, Edits())
-    reruns = (await old.record()).reruns
-    assert [one[2:] for one in reruns] == [one[2:] for one in ids[1:]]
+        await link.execute("HSET", f"scenario:{new_id}", "status", "success")
+    assert (await old.record()).reruns == ids[:100]
+    with pytest.raises(CannotRerun, match="100 reruns"):
+        await Rerun(engine.store).of(record, "a", ids[100], Edits())
+
+    await link.execute("DEL", *[f"scenario:{new_id}" for new_id in ids[1:100]])
+    await Rerun(engine.store).of(record, "a", ids[100], Edits())
+    assert (await old.record()).reruns == [ids[0], ids[100]]
+    await link.execute("DEL", f"scenario:{ids[0]}")
     await engine.store.link.execute("HSET", f"scenario:{record.scenario_id}", "purged", 1)
     with pytest.raises(CannotRerun, match="removed"):
         await Rerun(engine.store).of(record, "a", ids[0], Edits())

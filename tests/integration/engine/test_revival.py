@@ -323,6 +323,80 @@ async def test_a_success_that_is_still_being_told_is_waited_for(link: RedisLink)
     assert record and record.status is Status.SUCCESS
 
 
+def for_each(count: int) -> NewScenario:
+    """each item -> join; the children have the name of what they were made for."""
+    on_ready = {"each": {"foreach": {"items": list(range(count))}}}
+    return graph({"each": [], "join": ["each"]}, rules={"each": {"ask": True}}, on_ready=on_ready)
+
+
+async def test_a_child_that_is_redriven_brings_back_what_waited_for_all_of_them(
+    engine: Running, worker: PlainWorker
+) -> None:
+    scenario = for_each(4)
+    await engine.store.submit(scenario)
+    game = Play(engine, worker, scenario, {"each": 2})
+    assert await game.end() is Status.FAILED
+    statuses = await tasks_by_status(game)
+    assert {status: len(ids) for status, ids in statuses.items()} == {"failed": 3, "success": 2, "skipped": 1}
+
+    letters = (await game.letters.letters(None, cursor=None, limit=10)).items
+    assert len(letters) == 2  # the task itself did nothing wrong
+    await game.letters.redrive_one(letters[0].id)
+    assert await game.end() is Status.FAILED
+    await game.letters.redrive_one(letters[1].id)
+    assert await game.end() is Status.SUCCESS
+    assert game.succeeded == ["each"] * 4 + ["join"]
+
+
+async def test_a_child_is_redriven_while_another_runs(engine: Running, worker: PlainWorker) -> None:
+    scenario = for_each(2)
+    await engine.store.submit(scenario)
+    game = Play(engine, worker, scenario)
+    entries: list[TaskEntry] = []
+    while len(entries) < 2:
+        entries += await worker.take()
+    await worker.report(entries[0], EventKind.FAILED, error='{"type":"Boom"}')
+    await wait_until(game.dead, what="the dead letter")
+    await wait_until(lambda: _queue_is(game, "each", 1), what="it to be counted")
+
+    assert await game.letters.redrive_one(entries[0].task_id) == "OK"
+    assert await _queue_is(game, "each", 2)
+    await wait_until(lambda: _succeeded(game, 1), what="the redriven one")
+    await wait_until(lambda: _queue_is(game, "each", 1), what="it to be counted again")
+    await worker.succeed(entries[1])
+    assert await game.end() is Status.SUCCESS
+
+
+async def test_a_cancelled_foreach_goes_on_with_the_children_that_it_has(
+    engine: Running, worker: PlainWorker
+) -> None:
+    scenario = for_each(3)
+    await engine.store.submit(scenario)
+    game = Play(engine, worker, scenario)
+    (one, *_) = await wait_until(worker.take, what="a child")
+    await worker.succeed(one)
+    await wait_until(lambda: _count_is(game, Status.SUCCESS, 1), what="its end")
+    while await engine.store.cancel(scenario.scenario_id, Cause()) == "MORE":
+        pass
+
+    assert len((await game.revival.retry(scenario.scenario_id)).ids) == 4
+    assert await game.end() is Status.SUCCESS
+    assert (await game.record()).total == 5
+
+
+async def _count_is(game: Play, status: Status, count: int) -> bool:
+    return (await game.record()).counts[status] == count
+
+
+async def tasks_by_status(game: Play) -> dict[str, list[str]]:
+    """Ids of all tasks, also those that were added."""
+    found: dict[str, list[str]] = {}
+    for task in await game.engine.store.tasks((await game.record()).task_ids):
+        if task:
+            found.setdefault(task.status.value, []).append(task.id)
+    return found
+
+
 async def _queue_is(game: Play, name: str, queue: int) -> bool:
     task = await game.engine.store.task(game.ids[name])
     return task is not None and task.queue == queue

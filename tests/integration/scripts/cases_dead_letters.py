@@ -78,4 +78,5 @@ async def revive(link: Link) -> Case:
 @case
 async def note_rerun(link: Link) -> Case:
     await scenario(link, success=3)
-    return Case({"scenario": f"scenario:{SCENARIO}", "rerun": OTHER, "limit": 100})
+    await link.execute("HSET", f"scenario:{SCENARIO}", "reruns", LOST)
+    return Case({"scenario": f"scenario:{SCENARIO}", "prefix": "", "rerun": OTHER, "limit": 100})

@@ -1,10 +1,6 @@
-"""Cases of the scripts for batches, for what is to be safe on disk, and for the end of scenarios.
+"""Cases of the scripts for batches, for what is to be safe on disk, and for the end of scenarios."""
 
-`submit` has two ways in: its case in `cases.py` is the plain one with an idempotency key, this module makes it a line of a
-batch as well by running the plain case first.
-"""
-
-from tests.integration.scripts.cases import OTHER, SCENARIO, Case, case, scenario
+from tests.integration.scripts.cases import CASES, OTHER, SCENARIO, VOICE, Case, case, scenario, submit
 from workers_sdk.protocol.link import Link
 
 BATCH_KEYS = {"batch": f"batch:{OTHER}", "members": f"batch-scenarios:{OTHER}"}
@@ -37,3 +33,34 @@ async def cancel_batch(link: Link) -> Case:
     await link.execute("ZADD", f"batch-scenarios:{OTHER}", 1, SCENARIO, 2, OTHER)
     values = {"timers": "timers", "prefix": "", "batch_id": OTHER, "cause": '{"type":"cancelled"}'}
     return Case({**BATCH_KEYS, **values, "limit": 100})
+
+
+async def submit_line(link: Link) -> Case:
+    """A line of a batch, of a tenant, that runs another scenario anew."""
+    plain = await submit(link)
+    await link.execute("HSET", f"scenario:{VOICE}", "status", "failed")
+    more = {"tenant": "acme", "tenant_most": 2, "batch": OTHER, "line": 7, "origin": VOICE}
+    return Case({**plain.values, **more}, plain.rest)
+
+
+async def reject_line(link: Link) -> Case:
+    """The same for its end."""
+    plain = await CASES["reject"](link)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "tenant", "acme", "batch", OTHER)
+    await link.execute("HSET", f"batch:{OTHER}", "total", 1, "unfinished", 1)
+    await link.execute("HSET", "tenants", "acme", 2)
+    return plain
+
+
+async def cancel_line(link: Link) -> Case:
+    """The same when it is cancelled."""
+    plain = await CASES["cancel"](link)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "tenant", "acme", "batch", OTHER)
+    await link.execute("HSET", f"batch:{OTHER}", "total", 1, "unfinished", 1)
+    await link.execute("HSET", "tenants", "acme", 1)
+    return plain
+
+
+CASES["submit:line"] = submit_line
+CASES["reject:line"] = reject_line
+CASES["cancel:line"] = cancel_line

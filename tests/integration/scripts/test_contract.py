@@ -12,7 +12,8 @@ from tests.support.scripts import TRACE, failing_at, traced, virtual_scripts
 from workers_sdk.protocol.link import Link, Refused
 from workers_sdk.protocol.scripts import LUA, Script, Scripts
 
-NAMES = sorted(path.stem for folder in (LUA, SCRIPTS) for path in Path(folder).glob("*.lua"))
+NAMES = sorted(CASES)
+"""Of cases: the name of a script, and after a colon the way through it where there are several."""
 READS = {
     "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "LLEN", "SCARD", "SMEMBERS", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE", "ZCARD",
     "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
@@ -24,7 +25,13 @@ GARBAGE = ["", "x", "-1", "1e999", b"\xff\xfe", "9" * 400]
 
 
 def test_every_script_has_a_case() -> None:
-    assert sorted(CASES) == NAMES
+    files = {path.stem for folder in (LUA, SCRIPTS) for path in Path(folder).glob("*.lua")}
+    assert {name.partition(":")[0] for name in NAMES} == files
+
+
+def script_of(name: str) -> Script:
+    """The script of a case, under a virtual clock."""
+    return virtual_scripts().by_name[name.partition(":")[0]]
 
 
 async def run(link: Link, script: Script, given: Case) -> object:
@@ -36,7 +43,7 @@ async def run(link: Link, script: Script, given: Case) -> object:
 async def trace_of(link: Link, name: str) -> list[tuple[str, str]]:
     """Commands and keys of the calls that the script makes in its case, in order."""
     given = await CASES[name](link)
-    await run(link, traced(virtual_scripts().by_name[name]), given)
+    await run(link, traced(script_of(name)), given)
     flat = [part.decode() for part in await link.execute("LRANGE", TRACE, 0, -1)]
     await link.execute("FLUSHALL")
     return list(zip(flat[::2], flat[1::2], strict=True))
@@ -45,7 +52,7 @@ async def trace_of(link: Link, name: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", NAMES)
 async def test_twice_equals_once(link: Link, name: str) -> None:
     given = await CASES[name](link)
-    script = virtual_scripts().by_name[name]
+    script = script_of(name)
     await run(link, script, given)
     once = await dump(link)
 
@@ -60,7 +67,7 @@ async def test_the_case_of_a_script_changes_something(link: Link, name: str) -> 
     given = await CASES[name](link)
     before = await dump(link)
 
-    await run(link, virtual_scripts().by_name[name], given)
+    await run(link, script_of(name), given)
 
     assert await dump(link) != before
 
@@ -83,7 +90,7 @@ async def test_a_fault_at_any_read_leaves_the_state_unchanged(link: Link, name: 
         before = await dump(link)
 
         with pytest.raises(Refused, match="injected fault"):
-            await run(link, failing_at(virtual_scripts().by_name[name], position), given)
+            await run(link, failing_at(script_of(name), position), given)
 
         assert await dump(link) == before, f"at call {position}"
 
@@ -101,7 +108,7 @@ async def test_a_key_of_the_wrong_type_at_any_call_leaves_the_state_unchanged(li
         before = await dump(link)
 
         with pytest.raises(Refused, match="WRONGTYPE"):
-            await run(link, virtual_scripts().by_name[name], given)
+            await run(link, script_of(name), given)
 
         assert await dump(link) == before, key
 
@@ -113,7 +120,7 @@ def integers(script: Script) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_what_should_be_a_number_and_is_not_is_refused(link: Link, name: str) -> None:
-    script = virtual_scripts().by_name[name]
+    script = script_of(name)
     for argument in integers(script):
         await link.execute("FLUSHALL")
         given = await CASES[name](link)
@@ -125,9 +132,9 @@ async def test_what_should_be_a_number_and_is_not_is_refused(link: Link, name: s
         assert await dump(link) == before, argument
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if virtual_scripts().by_name[name].rest])
+@pytest.mark.parametrize("name", [name for name in NAMES if script_of(name).rest])
 async def test_a_truncated_list_is_refused(link: Link, name: str) -> None:
-    script = virtual_scripts().by_name[name]
+    script = script_of(name)
     given = await CASES[name](link)
     before = await dump(link)
 
@@ -140,7 +147,7 @@ async def test_a_truncated_list_is_refused(link: Link, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_garbage_is_refused_whole_or_answered(link: Link, name: str) -> None:
     """A call never ends half done: when it raises, nothing has changed."""
-    script = virtual_scripts().by_name[name]
+    script = script_of(name)
     size = len((await CASES[name](link)).rest)
     places: list[str | int] = [*script.args, *range(size)]
     for place in places:

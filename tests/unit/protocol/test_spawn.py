@@ -11,7 +11,7 @@ from workers_sdk.protocol.spawn import MAX_SPAWN_BYTES, MAX_SPAWNED, decode_spaw
 ID = "0" * 16
 
 
-def item(key: str = "A_1", **changes: Any) -> dict[str, Any]:
+def item(key: Any = "A_1", **changes: Any) -> dict[str, Any]:
     """A task as it is reported."""
     return {
         "key": key,

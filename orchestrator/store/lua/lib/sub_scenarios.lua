@@ -1,19 +1,24 @@
--- sub_scenarios: a task that is a scenario of its own takes that scenario with it when it ends before it.
-local orphaned = {}
+-- sub_scenarios: a task that the orchestrator holds takes with it what it waits for when it ends before that: the scenario
+-- that it started, the gate that it opened.
+local orphaned, shut = {}, {}
 
--- Remember the scenario that a task of the orchestrator started, if it still runs. Reads only.
-local function orphan(prefix, task_key)
-  local child = redis.call('HGET', task_key, 'child_scenario_id')
-  if not child or child == '' then return end
-  local status = redis.call('HGET', prefix .. 'scenario:' .. child, 'status')
-  if status == 'pending' or status == 'processing' then orphaned[#orphaned + 1] = child end
+-- Remember what a held task waits for. Reads only.
+local function orphan(prefix, id)
+  local child = redis.call('HGET', prefix .. 'task:' .. id, 'child_scenario_id')
+  if child and child ~= '' then
+    local status = redis.call('HGET', prefix .. 'scenario:' .. child, 'status')
+    if status == 'pending' or status == 'processing' then orphaned[#orphaned + 1] = child end
+  elseif redis.call('EXISTS', prefix .. 'gate:' .. id) == 1 then
+    shut[#shut + 1] = id
+  end
 end
 
--- Let the engine cancel them.
+-- Let the engine cancel the scenarios and close the gates, at once.
 local function write_orphans(prefix, timers, at_ms)
   for _, child in ipairs(orphaned) do
     redis.call('HSETNX', prefix .. 'scenario:' .. child, 'cancel',
       '{"type":"cancelled","message":"the task that this scenario is the work of ended"}')
     redis.call('ZADD', timers, at_ms, 'cancel:' .. child)
   end
+  for _, id in ipairs(shut) do redis.call('ZADD', timers, at_ms, 'gate:' .. id) end
 end

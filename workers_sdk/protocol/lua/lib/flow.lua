@@ -4,7 +4,7 @@
 -- them to the stream. A task names the sets that hold its id in `flow_places`, one a line: the lane (or what else it waits
 -- in) and the slots it has. So whoever ends it, or makes it wait again, knows from the task alone what to clean.
 local PRIORITY, AGE_MS = 2, 60000
-local flows, firsts, exits, touched, put = {}, {}, {}, {}, 0
+local flows, firsts, typed, exits, touched, put = {}, {}, {}, {}, {}, 0
 
 -- Settings of a service; false: its tasks go straight to its stream. Reads.
 local function flow_of(prefix, service)
@@ -16,6 +16,11 @@ local function flow_of(prefix, service)
     flows[service] = flow
   end
   return flow
+end
+
+-- Check the type of a key that will be written, once. Reads.
+local function check_type(command, key)
+  if not typed[key] then typed[key] = redis.call(command, key) end
 end
 
 -- A tenant or a key, as it stands in names of sets.
@@ -42,8 +47,8 @@ local function aside_of(prefix, task)
     aside.name, aside.first = 'lane:' .. aside.service .. ':' .. aside.tenant, first_of(prefix, aside.service)
     aside.manage = not flow
   end
-  redis.call('ZCARD', prefix .. aside.name)
-  redis.call('ZCARD', prefix .. 'timers')
+  check_type('ZCARD', prefix .. aside.name)
+  check_type('ZCARD', prefix .. 'timers')
   return aside
 end
 
@@ -78,10 +83,10 @@ local function plan_exit(prefix, task)
   local exit = {prefix = prefix, id = task.id}
   for name in string.gmatch(places, '[^\n]+') do
     local kind, service, key = string.match(name, '^(%a+):([^:]+):?(.*)$')
-    redis.call(kind == 'slots' and 'SCARD' or 'ZCARD', prefix .. name)
+    check_type(kind == 'slots' and 'SCARD' or 'ZCARD', prefix .. name)
     exit[#exit + 1] = {name = name, kind = kind, service = service, key = key}
   end
-  redis.call('ZCARD', prefix .. 'timers')
+  check_type('ZCARD', prefix .. 'timers')
   task.flow_places = nil
   exits[#exits + 1] = exit
 end
