@@ -9,8 +9,10 @@ from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from orchestrator.logs import configure
 from orchestrator.packs import discover
+from orchestrator.store.durability import ROUNDS, Confirmer
 from orchestrator.store.store import Store
 from orchestrator.templates import Registry
+from workers_sdk.protocol.keys import Partitions
 from workers_sdk.protocol.link import Link, RedisLink
 
 from . import (
@@ -32,6 +34,7 @@ from . import (
     templates,
     webhooks,
 )
+from .admission import Admission
 from .edge import Edge
 from .health import service_version
 from .policy import egress_of, policy_of
@@ -109,6 +112,15 @@ def template_registry(settings: Settings) -> Registry:
     return Registry(folders, overriding=settings.templates)
 
 
+def _confirmer(settings: Settings) -> Confirmer:
+    """It connects when something is to be confirmed."""
+    timeout_ms = settings.durability_timeout_ms
+    waiting = RedisLink(
+        settings.redis_url, block_ms=timeout_ms, connections=ROUNDS, name="scenarist-durability"
+    )
+    return Confirmer(waiting, Partitions(settings.partitions), timeout_ms=timeout_ms)
+
+
 def _lifespan(
     settings: Settings, given: Link | None, artifact_store: Artifacts | None, *, warm: bool
 ) -> Lifespan:
@@ -124,6 +136,8 @@ def _lifespan(
                 policy=policy_of(settings),
                 unsafe_volatile=settings.unsafe_volatile,
             )
+            confirmer = _confirmer(settings)
+            stack.push_async_callback(confirmer.close)
             renderers = Renderers(settings)
             stack.push_async_callback(renderers.close)
             app.state.services = Services(
@@ -134,6 +148,8 @@ def _lifespan(
                 artifacts=artifact_store or Artifacts(settings.artifacts),
                 renderers=renderers,
                 egress=egress_of(settings),
+                admission=Admission(link, settings.admission_memory),
+                confirmer=confirmer,
             )
             if warm:
                 await renderers.warm()

@@ -40,6 +40,10 @@ BODY = ("invalid_json", "invalid_field", "body_too_large", "body_timeout", "unsu
 """Codes that every route with a body may answer with."""
 
 
+ADMISSION = ("overloaded", "too_many_requests")
+"""Codes that every route may answer with that starts a scenario on request."""
+
+
 def install(app: FastAPI) -> None:
     """Replace the document of an app by the corrected one, made once."""
 

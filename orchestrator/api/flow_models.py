@@ -2,18 +2,15 @@
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from .examples import TIME
-from .models import PauseOut, Request, SelfLink
+from .models import PauseOut, Request, SelfLink, Tenant
 
 MAX_RATE: Final = 1_000_000
 MAX_PER_MS: Final = 31 * 86_400_000
 RATE: Final = {"count": 60, "per_ms": 60_000, "burst": 5}
 LIMITS: Final = {"concurrency": 3, "rate": RATE, "weights": {"gold": 3}}
-
-Tenant = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
 
 class Rate(Request):

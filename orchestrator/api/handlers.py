@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException as FrameworkError
 
 from orchestrator.store.arguments import ScenarioTooLarge
 from orchestrator.store.listing import BadCursor
-from orchestrator.store.outcomes import IdempotencyConflict
+from orchestrator.store.outcomes import BatchCancelled, IdempotencyConflict, Overloaded, TenantFull
 from orchestrator.store.schedules import ScheduleEnded
 from orchestrator.store.when import BadWhen
 from orchestrator.templates import TemplateError, TemplateProblem, UnknownTemplate
@@ -21,6 +21,8 @@ from .problems import FieldError, Problem, from_status, respond
 
 _MAX_KEY_CHARS = 100
 RETRY_AFTER_S = 1
+BUSY_RETRY_AFTER_S: Final = 5
+"""Some scenarios may have ended by then."""
 
 
 def install(app: FastAPI) -> None:
@@ -114,6 +116,16 @@ def _schedule_ended(_error: ScheduleEnded) -> Problem:
     return Problem("schedule_ended", "The schedule has no further fire.")
 
 
+def _overloaded(error: Overloaded) -> Problem:
+    code = "too_many_requests" if isinstance(error, TenantFull) else "overloaded"
+    detail = f"Not accepted: {error}."
+    return Problem(code, detail, headers={"Retry-After": str(BUSY_RETRY_AFTER_S)})
+
+
+def _batch_cancelled(error: BatchCancelled) -> Problem:
+    return Problem("batch_cancelled", "The batch was cancelled.", extra={"batch_id": str(error)})
+
+
 def _unavailable(_error: Unavailable) -> Problem:
     detail = "Redis gave no answer; the request may or may not have been carried out."
     return Problem("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
@@ -130,5 +142,7 @@ _TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     Malformed: _malformed,
     BadWhen: _bad_when,
     ScheduleEnded: _schedule_ended,
+    BatchCancelled: _batch_cancelled,
+    Overloaded: _overloaded,  # before what it is a kind of
     Unavailable: _unavailable,
 }

@@ -126,6 +126,18 @@ KINDS: Final[Mapping[str, Kind]] = {
     "schedule_busy": Kind(
         409, "Schedule is busy", "The scenario before still runs, or another fire is under way: try again later."
     ),
+    "overloaded": Kind(
+        429, "Too much work waits", "There is no room for more now, and nothing was stored: repeat after Retry-After."
+    ),
+    "too_many_requests": Kind(
+        429,
+        "Too much work of this tenant",
+        "It has as many unfinished scenarios as it may have, and nothing was stored: repeat after Retry-After.",
+    ),
+    "batch_cancelled": Kind(409, "Batch is cancelled", "It takes no further lines: send them as another batch."),
+    "batch_broken_off": Kind(
+        503, "Batch was broken off", "`accepted` lines are under way: repeat the whole under its Idempotency-Key."
+    ),
     "headers_too_large": Kind(431, "Headers too large", "Send fewer and shorter headers."),
     "internal_error": Kind(500, "Internal error", "A mistake of the server; it is in its log."),
     "busy": Kind(503, "Too much at once", "Repeat after Retry-After."),

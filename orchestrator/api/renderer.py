@@ -17,7 +17,7 @@ import structlog
 from orchestrator.config import Settings
 from orchestrator.logs import configure
 from orchestrator.processes import die_with_parent
-from orchestrator.store.records import Idempotency
+from orchestrator.store.records import Idempotency, Line, Owner
 from orchestrator.store.store import Store
 from orchestrator.templates import Limits, Template, load_template
 from workers_sdk.protocol.link import RedisLink
@@ -46,6 +46,9 @@ def order_frame(order: Order) -> bytes:
         "warnings": order.warnings,
         "strict": order.strict,
         "idempotency": asdict(order.idempotency) if order.idempotency else None,
+        "owner": asdict(order.owner),
+        "line": asdict(order.line) if order.line else None,
+        "admit": order.admit,
     }
     return frames.packed(head)
 
@@ -115,8 +118,14 @@ class _Renderer:
 
 def _order(told: Json) -> Order:
     template = _template(**told.pop("template"))
-    known = told.pop("idempotency")
-    return Order(template=template, idempotency=Idempotency(**known) if known else None, **told)
+    known, owner, line = told.pop("idempotency"), told.pop("owner"), told.pop("line")
+    return Order(
+        template=template,
+        idempotency=Idempotency(**known) if known else None,
+        owner=Owner(**owner),
+        line=Line(**line) if line else None,
+        **told,
+    )
 
 
 @functools.lru_cache(_TEMPLATES)

@@ -15,11 +15,12 @@ from .answers import json_response
 from .body import JsonRoute
 from .dead_letter_models import RerunIn, RetriedOut
 from .dead_letters import edits_of, not_revived
-from .documented import BODY, problems
+from .documented import ADMISSION, BODY, problems
+from .durability import durable
 from .models import GenerateOut
 from .problems import FieldError, Problem, not_found
 from .services import Needs, Services
-from .submission import accepted
+from .submission import Answer, accepted
 from .views import scenario_item
 
 router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=JsonRoute)
@@ -58,13 +59,14 @@ async def retry_scenario(scenario_id: ScenarioId, request: Request, needs: Needs
                 "Location": {"description": "Address of the new scenario.", "schema": {"type": "string"}}
             }
         },
-        **problems(*BODY, "not_found", "cannot_rerun", "scenario_too_large"),
+        **problems(*BODY, *ADMISSION, "not_found", "cannot_rerun", "scenario_too_large"),
     },
 )
 async def rerun_scenario(scenario_id: ScenarioId, body: RerunIn, request: Request, needs: Needs) -> Response:
     """Make a new scenario: that task and all that depends on it run anew, all else that succeeded is copied with its
     result. The old scenario stays as it is; each of the two names the other."""
     record = await _existing(scenario_id, request, needs)
+    await needs.admission.check()
     new_id = scenario_id_from(secrets.token_bytes(16))
     try:
         new = await Rerun(needs.store).of(record, body.start, new_id, edits_of(body))
@@ -73,7 +75,8 @@ async def rerun_scenario(scenario_id: ScenarioId, body: RerunIn, request: Reques
         raise _cannot_rerun(error) from error
     except OriginGone as error:
         raise _cannot_rerun(CannotRerun("purged", "The scenario is being removed.")) from error
-    return json_response(accepted(new.scenario_id, new), 201, {"Location": f"/scenarios/{new.scenario_id}"})
+    answer = Answer(accepted(new.scenario_id, new), new.scenario_id)
+    return json_response(await durable(answer, needs), 201, {"Location": f"/scenarios/{new.scenario_id}"})
 
 
 def _cannot_rerun(error: CannotRerun) -> Problem:

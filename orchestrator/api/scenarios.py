@@ -12,7 +12,8 @@ from workers_sdk.protocol.messages import Status
 
 from .answers import json_response
 from .body import INLINE_BYTES, JsonRoute
-from .documented import BODY, problems
+from .documented import ADMISSION, BODY, problems
+from .durability import durable
 from .models import (
     GenerateIn,
     GenerateOut,
@@ -25,7 +26,7 @@ from .models import (
 from .pages import DEFAULT_TASKS, MAX_TASKS, last_result, tasks_page
 from .problems import Problem, not_found
 from .services import Needs, Services
-from .submission import Answer, Order, Work, carry_out, identify, replayed, variables_of
+from .submission import Answer, Order, Work, carry_out, identify, owner_of, replayed, variables_of
 from .views import scenario_item
 
 router = APIRouter(tags=["scenarios"], route_class=JsonRoute)
@@ -73,7 +74,7 @@ Cursor = Annotated[
                 },
             }
         },
-        **problems(*BODY, "unknown_template", "invalid_template", "idempotency_conflict", "busy"),
+        **problems(*BODY, *ADMISSION, "unknown_template", "invalid_template", "idempotency_conflict", "busy"),
     },
 )
 async def generate(
@@ -83,12 +84,15 @@ async def generate(
     if len(request.headers.getlist("Idempotency-Key")) > 1:
         raise Problem("invalid_request", "The request has more than one Idempotency-Key.")
     order = _order("generate", body, needs, idempotency_key)
-    answer = await replayed(order, needs.store) or await carried_out(order, len(await request.body()), needs)
+    answer = await replayed(order, needs.store)
+    if answer is None:
+        await needs.admission.check()
+        answer = await carried_out(order, len(await request.body()), needs)
     request.state.scenario_id = answer.scenario_id
     headers = {"Location": f"/scenarios/{answer.scenario_id}"}
     if answer.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return json_response(answer.body, 201, headers)
+    return json_response(await durable(answer, needs, body.durability), 201, headers)
 
 
 @router.post(
@@ -109,7 +113,8 @@ def _order(work: Work, body: GenerateIn, needs: Services, key: str | None) -> Or
     template = needs.registry.get(body.scenario)
     variables, unused = variables_of(body, template)
     scenario_id, idempotency = identify(body, key)
-    return Order(work, template, scenario_id, variables, unused, needs.settings.strict_templates, idempotency)
+    strict = needs.settings.strict_templates
+    return Order(work, template, scenario_id, variables, unused, strict, idempotency, owner_of(body))
 
 
 async def carried_out(order: Order, size: int, needs: Services) -> Answer:
@@ -140,12 +145,15 @@ async def list_scenarios(
     name: Annotated[
         str | None, Query(min_length=1, max_length=100, description="Only those of this name, exactly.")
     ] = None,
+    tenant: Annotated[
+        str | None, Query(min_length=1, max_length=100, description="Only those of this tenant.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Most scenarios on the page.")] = 50,
     cursor: Cursor = None,
 ) -> Response:
     """Give one page; go on with `next_cursor` until it is null."""
     page = await needs.store.scenarios(
-        status=Status(status) if status else None, name=name, cursor=cursor, limit=limit
+        status=Status(status) if status else None, name=name, tenant=tenant, cursor=cursor, limit=limit
     )
     items = [scenario_item(item) for item in page.items]
     return json_response({"items": items, "next_cursor": page.next_cursor})

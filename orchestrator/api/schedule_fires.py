@@ -13,13 +13,14 @@ from orchestrator.templates import TemplateError, UnknownTemplate
 
 from .answers import json_response
 from .documented import problems
+from .durability import durable
 from .handlers import problem_of
 from .models import GenerateOut
 from .problems import Problem
 from .scenarios import IdempotencyKey, carried_out
 from .schedules import LOCATION, Id, existing, order_of
 from .services import Needs, Services
-from .submission import accepted
+from .submission import Answer, accepted
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
@@ -50,9 +51,11 @@ async def fire_schedule(
     headers = {"Location": f"/scenarios/{fire.scenario_id}"}
     if idempotency_key and (first := await needs.store.scenario(fire.scenario_id)):
         headers["Idempotency-Replayed"] = "true"
-        return json_response(accepted(first.scenario_id, first), 201, headers)
-    await _begin(record, fire, needs)
-    return json_response(await _carried_out(record, fire, needs), 201, headers)
+        answer = Answer(accepted(first.scenario_id, first), first.scenario_id)
+    else:
+        await _begin(record, fire, needs)
+        answer = await _carried_out(record, fire, needs)
+    return json_response(await durable(answer, needs), 201, headers)
 
 
 async def _begin(record: ScheduleRecord, fire: Fire, needs: Services) -> None:
@@ -75,7 +78,7 @@ async def _cancelled(begun: Begun, schedule_id: str, needs: Services) -> None:
         word = await needs.store.cancel(begun.scenario_id)
 
 
-async def _carried_out(record: ScheduleRecord, fire: Fire, needs: Services) -> bytes:
+async def _carried_out(record: ScheduleRecord, fire: Fire, needs: Services) -> Answer:
     """Make the scenario. When we die or have no time for it, the engine goes on with it."""
     told, schedules = record.definition, Schedules(needs.store)
     try:
@@ -88,7 +91,7 @@ async def _carried_out(record: ScheduleRecord, fire: Fire, needs: Services) -> b
             await schedules.end(record, fire, FireOutcome.FAILED, cause)
         raise
     await schedules.end(record, fire, FireOutcome.STARTED)
-    return answer.body
+    return answer
 
 
 def _busy(begun: Begun) -> Problem:

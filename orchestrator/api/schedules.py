@@ -172,7 +172,7 @@ def order_of(
 ) -> Order:
     """To make the scenario of a schedule, or to try whether it can be made. Raises UnknownTemplate."""
     template, strict = needs.registry.get(scenario), needs.settings.strict_templates
-    return Order(work, template, scenario_id, variables, [], strict)
+    return Order(work, template, scenario_id, variables, [], strict, admit=False)
 
 
 async def existing(schedule_id: str, needs: Services) -> tuple[int, ScheduleRecord]:

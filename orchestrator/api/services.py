@@ -8,10 +8,12 @@ from fastapi import Depends, Request
 from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from orchestrator.egress import Egress
+from orchestrator.store.durability import Confirmer
 from orchestrator.store.store import Store
 from orchestrator.templates import Registry
 from workers_sdk.protocol.link import Link
 
+from .admission import Admission
 from .renderers import Renderers
 
 
@@ -26,6 +28,8 @@ class Services:
     artifacts: Artifacts
     renderers: Renderers
     egress: Egress
+    admission: Admission
+    confirmer: Confirmer
 
 
 async def _services(request: Request) -> Services:

@@ -9,12 +9,12 @@ from typing import Final, Literal
 import orjson
 
 from orchestrator.handover import new_scenario, warning, warning_out
-from orchestrator.store.records import Idempotency, NewScenario, ScenarioRecord
+from orchestrator.store.records import Idempotency, Line, NewScenario, Owner, ScenarioRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import Limits, Template, generate
 from workers_sdk.protocol.keys import same_slot, scenario_id_from
 
-from .models import GenerateIn, Json
+from .models import GenerateIn, Json, OwnedIn, ScenarioIn
 from .plan import plan_out
 
 _DESCRIPTION: Final = ("PROMPT", "DESCRIPTION")
@@ -34,6 +34,10 @@ class Order:
     warnings: list[Json]
     strict: bool
     idempotency: Idempotency | None = None
+    owner: Owner = Owner()
+    line: Line | None = None
+    admit: bool = True
+    """Whether it may be refused because there is too much work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ async def carry_out(order: Order, store: Store, limits: Limits) -> Answer:
 
     Raises:
         TemplateError: the template and these variables do not make a scenario.
-        IdempotencyConflict, ScenarioTooLarge, Unavailable, Refused: see `Store.submit`.
+        IdempotencyConflict, ScenarioTooLarge, Overloaded, BatchCancelled, Unavailable, Refused: see `Store.submit`.
     """
     scenario = generate(
         order.template,
@@ -63,10 +67,11 @@ async def carry_out(order: Order, store: Store, limits: Limits) -> Answer:
     warnings = order.warnings + [warning_out(problem) for problem in scenario.warnings]
     if order.work == "plan":
         return Answer(orjson.dumps(plan_out(scenario, warnings)), order.scenario_id)
-    new = new_scenario(scenario, warnings)
-    submitted = await store.submit(new, order.idempotency)
+    new = new_scenario(scenario, warnings, order.owner)
+    submitted = await store.submit(new, order.idempotency, line=order.line, admit=order.admit)
     # The template may have changed since the first time: a replay tells what was stored then.
-    first = await store.scenario(submitted.scenario_id) if submitted.replayed else None
+    tells = submitted.replayed and order.line is None
+    first = await store.scenario(submitted.scenario_id) if tells else None
     return Answer(accepted(submitted.scenario_id, first or new), submitted.scenario_id, submitted.replayed)
 
 
@@ -83,7 +88,7 @@ async def replayed(order: Order, store: Store) -> Answer | None:
 
 
 def accepted(scenario_id: str, scenario: NewScenario | ScenarioRecord) -> bytes:
-    """A `GenerateOut`."""
+    """A `GenerateOut` but for its durability."""
     return orjson.dumps(
         {
             "scenario_id": scenario_id,
@@ -98,7 +103,7 @@ def accepted(scenario_id: str, scenario: NewScenario | ScenarioRecord) -> bytes:
     )
 
 
-def variables_of(body: GenerateIn, template: Template) -> tuple[dict[str, Json], list[Json]]:
+def variables_of(body: ScenarioIn, template: Template) -> tuple[dict[str, Json], list[Json]]:
     """Variables of a request by name; a `WarningOut` for each field that the template has no use for."""
     variables: dict[str, Json] = {}
     warnings: list[Json] = []
@@ -118,10 +123,21 @@ def _unused(field: str, template: Template) -> Json:
     return warning("unused_field", message, f"/{field}")
 
 
+def owner_of(body: OwnedIn) -> Owner:
+    """On whose behalf a request is made."""
+    return Owner(body.tenant or "", body.priority, body.submitter or "")
+
+
 def identify(body: GenerateIn, key: str | None) -> tuple[str, Idempotency | None]:
-    """Choose a new id. An idempotency key decides its slot, so that a repetition is looked up where the first is known."""
+    """Choose a new id. An idempotency key decides its slot, so that a repetition is looked up where the first is known.
+    Tenants do not see each other's keys."""
     scenario_id = scenario_id_from(secrets.token_bytes(16))
     if key is None:
         return scenario_id, None
-    digest = hashlib.sha256(orjson.dumps(body.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    return same_slot(scenario_id, key), Idempotency(key, digest)
+    own_key = f"{body.tenant}\n{key}" if body.tenant else key
+    return same_slot(scenario_id, own_key), Idempotency(own_key, digest_of(body))
+
+
+def digest_of(body: ScenarioIn) -> str:
+    """The same for the same request, however it is written."""
+    return hashlib.sha256(orjson.dumps(body.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()

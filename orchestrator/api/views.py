@@ -68,6 +68,10 @@ def scenario_item(scenario: ScenarioRecord) -> dict[str, Json]:
         "finished_at": scenario.finished_at or None,
         "error": scenario.error,
         "paused": None if scenario.status.is_final else scenario.paused,
+        "tenant": scenario.owner.tenant or None,
+        "priority": scenario.owner.priority,
+        "submitter": scenario.owner.submitter or None,
+        "batch_id": scenario.batch_id or None,
         "links": {"self": f"/scenarios/{scenario.scenario_id}"},
     }
 

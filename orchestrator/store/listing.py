@@ -40,19 +40,27 @@ class Position:
         return f"{self.created_ms}.{self.scenario_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which scenarios are listed; None: whatever it is."""
+
+    status: Status | None
+    name: str | None
+    tenant: str | None
+
+    def takes(self, record: ScenarioRecord) -> bool:
+        """Whether a scenario is one of these."""
+        asked = ((self.status, record.status), (self.name, record.name), (self.tenant, record.owner.tenant))
+        return all(wanted is None or wanted == found for wanted, found in asked)
+
+
 async def list_scenarios(
-    link: Link,
-    partitions: Partitions,
-    *,
-    status: Status | None,
-    name: str | None,
-    cursor: str | None,
-    limit: int,
+    link: Link, partitions: Partitions, wanted: Wanted, *, cursor: str | None, limit: int
 ) -> ScenarioPage:
     """See `Store.scenarios`."""
     after = Position.parse(cursor) if cursor else None
-    statuses = [status] if status else [s for s in Status if s is not Status.SKIPPED]
-    budget = MAX_LOOKED_AT if name else limit
+    statuses = [wanted.status] if wanted.status else [s for s in Status if s is not Status.SKIPPED]
+    budget = MAX_LOOKED_AT if wanted.name or wanted.tenant else limit
     newest = await _newest(link, partitions, statuses, after, budget + 1)
     items: list[ScenarioRecord] = []
     last: Position | None = None
@@ -62,11 +70,7 @@ async def list_scenarios(
             if len(items) == limit:
                 return ScenarioPage(items, str(last))
             last = position
-            if (
-                record
-                and (name is None or record.name == name)
-                and (status is None or record.status == status)
-            ):
+            if record and wanted.takes(record):
                 items.append(record)
     return ScenarioPage(items, str(last) if len(newest) > budget and last else None)
 

@@ -15,7 +15,7 @@ from workers_sdk.protocol.scripts import LUA, Scripts
 from workers_sdk.protocol.seams import Randomness, SystemRandomness
 
 from .arguments import hashed, report_arguments
-from .listing import list_scenarios
+from .listing import Wanted, list_scenarios
 from .outcomes import Advanced, Due, IdempotencyConflict, Materialized, Outcome, Overloaded
 from .policy import Policy as Policy
 from .reading import scenario_record, task_record
@@ -347,13 +347,13 @@ class Store:
         *,
         status: Status | None = None,
         name: str | None = None,
+        tenant: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> ScenarioPage:
         """Scenarios, newest first. Raises: BadCursor."""
-        return await list_scenarios(
-            self.link, self.partitions, status=status, name=name, cursor=cursor, limit=limit
-        )
+        wanted = Wanted(status, name, tenant)
+        return await list_scenarios(self.link, self.partitions, wanted, cursor=cursor, limit=limit)
 
     async def services(self, at: Partition) -> list[str]:
         """Services that ever got a task in a partition."""

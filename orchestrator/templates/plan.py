@@ -1,7 +1,7 @@
-"""From a parsed text to its graph: the plan that a request then only fills with values."""
+"""From the parsed tasks to their graph: the plan that a request then only fills with values."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.templates.checks import bad_fields, cycles, queue_mismatches
 from orchestrator.templates.defaults import Services, seen
@@ -18,10 +18,14 @@ from orchestrator.templates.references import link, targets_of
 from orchestrator.templates.ruling import Ruling
 from orchestrator.templates.shape import TOP_VALUE, Shape, resolved, stand_in
 from orchestrator.templates.state import Given, Rendering
-from orchestrator.templates.together import conflicts
+from orchestrator.templates.together import conflicts, unknown_scenarios
 from orchestrator.templates.tree import Json, Map, Tree, substitute
 from orchestrator.templates.units import is_true
 from orchestrator.templates.upstream import Results
+
+
+APART: Final = frozenset(("tasks", "states"))
+"""Fields of a document that hold tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +36,79 @@ class Draft:
     findings: list[Finding]
 
 
-def draft(shape: Shape, state: Rendering, limits: Limits) -> Draft:
+def draft_tasks(shape: Shape, state: Rendering, limits: Limits) -> Draft:
     """Check the document and work out its graph. Finds as much as it can in one go."""
-    return _Planner(shape, state, limits).run()
+    document = shape.document
+    return Planner(document.top, document.rows, document.findings, state, limits).run()
 
 
-class _Planner:
-    def __init__(self, shape: Shape, state: Rendering, limits: Limits) -> None:
-        self._top = shape.document.top
-        self._rows = shape.document.rows
+class Planner:
+    """Plans the tasks of a document, or of one of its states.
+
+    Args:
+        top: the whole document.
+        rows: the tasks; None when they are no list.
+        has_event: an event led to them.
+    """
+
+    def __init__(
+        self,
+        top: Tree,
+        rows: list[Row] | None,
+        findings: list[Finding],
+        state: Rendering,
+        limits: Limits,
+        *,
+        has_event: bool = False,
+    ) -> None:
+        self._top = top
+        self._rows = rows
         declared = self._top.get("variables") if isinstance(self._top, Map) else None
-        self._results = Results(state, declared if isinstance(declared, Map) else ())
+        self._results = Results(
+            state, declared if isinstance(declared, Map) else (), has_event=has_event
+        )
         self._given = Given(state.settled, state.names, state.own)
+        self._templates = state.templates
         self._check_time = state.check_time
         self._limits = limits
-        self._findings = list(shape.document.findings)
+        self._findings = list(findings)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found so far."""
+        return self._findings
 
     def run(self) -> Draft:
+        """Check the document and plan its tasks."""
         if not isinstance(self._top, Map):
             if not self._findings:
                 self._add("wrong_type", "a template is a mapping with `tasks`", ())
             return Draft(None, self._findings)
+        top = self.head()
+        forms = self.forms()
+        if "tasks" in self._top:
+            top["tasks"] = stand_in(self._top["tasks"], self._given) if self._rows is None else forms
+        self._findings += check_form(top)
+        self.check_own(top, forms)
+        return self.graph(top, forms)
+
+    def head(self) -> dict[str, Any]:
+        """All of the document but its tasks and states, as the form check sees it."""
         self._results.look_at_top(self._top)
-        top: dict[str, Any] = {
-            name: self._top_field(name, value) for name, value in self._top.items() if name != "tasks"
-        }
+        return {name: self._top_field(name, value) for name, value in self._top.items() if name not in APART}
+
+    def forms(self) -> list[Json]:
+        """The tasks as the form check sees them."""
         forms = [self._fields(number, row) for number, row in enumerate(self._rows or ())]
         for number, row in enumerate(self._rows or ()):
             self._findings += bad_fields(number, row.outline)
             self._results.look_at(number, row)
-        if "tasks" in self._top:
-            top["tasks"] = stand_in(self._top["tasks"], self._given) if self._rows is None else forms
-        self._findings += check_form(top)
-        self._check_own(top, forms)
+        return forms
+
+    def graph(self, top: dict[str, Any], forms: list[Json]) -> Draft:
+        """Plan the tasks; with all findings so far."""
         return self._graph(
-            top, [form for number, fields in enumerate(forms) if (form := _form(number, fields))]
+            top, [form for number, fields in enumerate(forms) if (form := form_of(number, fields))]
         )
 
     def _add(self, code: str, message: str, path: Path, hint: str = "") -> None:
@@ -103,7 +145,12 @@ class _Planner:
             return resolved(value, given, path, self._findings)
         return substitute(value, given.values) if path[-1] in TERMS else stand_in(value, given)
 
-    def _check_own(self, top: dict[str, Any], forms: list[Json]) -> None:
+    def look_at_state(self, tree: Map) -> None:
+        """The fields of the state that the tasks stand in."""
+        self._results.look_at_top(tree)
+
+    def check_own(self, top: dict[str, Any], forms: list[Json]) -> None:
+        """Compare what says the id of the scenario."""
         own = self._given.own
         given = top.get("scenario_id")
         if given is not None and given != own:
@@ -123,6 +170,7 @@ class _Planner:
         services = Services(self._top.get("services"), top.get("services"))
         for form in forms:
             self._findings += conflicts(form, services)
+            self._findings += unknown_scenarios(form, self._templates)
         self._findings += services.problems(form.service for form in forms)
         names = Names(forms, self._given.own, self._limits)
         self._findings += names.findings
@@ -196,7 +244,7 @@ class _Planner:
             graph.add(task, form.copies)
 
 
-def _form(number: int, fields: Json) -> Form | None:
+def form_of(number: int, fields: Json) -> Form | None:
     """What can be worked with, even when something else about the task is wrong."""
     if not isinstance(fields, dict) or not isinstance(fields.get("name"), str):
         return None

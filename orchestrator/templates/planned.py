@@ -52,6 +52,19 @@ class PlannedTask:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StatePlan:
+    """A state. `plan` is None without tasks; `after` is a time in milliseconds and the next state."""
+
+    name: str
+    plan: "Plan | None"
+    on: dict[str, str]
+    then: str | None
+    otherwise: str | None
+    after: tuple[int, str] | None
+    end: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """A scenario without ids and values."""
 
@@ -64,6 +77,9 @@ class Plan:
     words: Words
     """Tasks whose results are taken, by the words that name them."""
     warnings: list[TemplateProblem] = field(default_factory=list)
+    states: tuple[StatePlan, ...] = ()
+    """In place of tasks, the states; the first of them is not always `initial`."""
+    initial: str = ""
 
 
 def tasks_of(

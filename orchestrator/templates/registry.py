@@ -6,9 +6,7 @@ from pathlib import Path
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.problems import TemplateError, TemplateProblem, UnknownTemplate, closest
 from orchestrator.templates.template import Template, load_template
-
-PREFIX = "Scenario"
-"""`CreateVideo` and `ScenarioCreateVideo` are the same template."""
+from orchestrator.templates.together import PREFIX
 
 
 class Registry:

@@ -6,7 +6,7 @@ from typing import Final
 from orchestrator.templates.head import Head
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import Locator
-from orchestrator.templates.plan import draft
+from orchestrator.templates.drafts import draft
 from orchestrator.templates.problems import Finding, TemplateProblem
 from orchestrator.templates.rows import read
 from orchestrator.templates.shape import Shape, shape_of

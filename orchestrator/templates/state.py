@@ -8,6 +8,7 @@ import math
 import re
 import secrets
 import time
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +52,7 @@ class Rendering:
     """Tokens and budget of one rendering.
 
     `names` maps an id that `SHORT_UUID` gave out to its name; `values` maps a token's number to its value; `deferred` holds
-    those of them that are known only at run time.
+    those of them that are known only at run time. `templates` are the names of those that tasks may run, None: not known.
     """
 
     __slots__ = (
@@ -70,16 +71,26 @@ class Rendering:
         "own",
         "prefix",
         "scenario_id",
+        "templates",
         "values",
     )  # fmt: skip
 
-    def __init__(self, scenario_id: str, own: str | None, now: datetime, limits: Limits, prefix: str) -> None:
+    def __init__(
+        self,
+        scenario_id: str,
+        own: str | None,
+        now: datetime,
+        limits: Limits,
+        prefix: str,
+        templates: Collection[str] | None = None,
+    ) -> None:
         self.scenario_id = scenario_id
         self.own = own
         self.moment = now
         self.now = iso(now)
         self.limits = limits
         self.prefix = prefix
+        self.templates = templates
         self.values: list[Json] = []
         self.deferred: dict[int, Deferred] = {}
         self.names: dict[str, str] = {}

@@ -1,13 +1,15 @@
 """Fields of a task that do not go together, and those that one needs for another."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from orchestrator.templates.defaults import Services
 from orchestrator.templates.naming import OWN_SERVICE, Form
-from orchestrator.templates.problems import Finding
+from orchestrator.templates.problems import Finding, did_you_mean, shown
 from orchestrator.templates.tree import Json
 
+PREFIX: Final = "Scenario"
+"""`CreateVideo` and `ScenarioCreateVideo` are the same template."""
 _HELD: Final = ("gate", "scenario")
 _OF_WORKERS: Final = ("service", "retry", "priority", "concurrency", "rate")
 _PAIRS: Final = (
@@ -48,6 +50,21 @@ def conflicts(form: Form, services: Services) -> Iterator[Finding]:
         yield Finding("missing_field", message, path=("tasks", form.number, "gate", "default"))
     if _has_two_keys(form, services):
         yield _conflict(form, "rate", "`concurrency` and `rate` have different keys", "leave one out")
+
+
+def unknown_scenarios(form: Form, templates: Collection[str] | None) -> Iterator[Finding]:
+    """A template that a task runs, and that does not exist; None: nobody knows which there are."""
+    name = form.fields.get("scenario")
+    if templates is not None and isinstance(name, str) and not is_template(name, templates):
+        message = f"there is no template {shown(name)}"
+        hint = did_you_mean(name, templates)
+        yield Finding("unknown_template", message, path=("tasks", form.number, "scenario"), hint=hint)
+
+
+def is_template(name: str, templates: Collection[str]) -> bool:
+    """Whether a name is one of these, with or without the prefix `Scenario`."""
+    short = name.removeprefix(PREFIX)
+    return short in templates or f"{PREFIX}{short}" in templates
 
 
 def _conflict(form: Form, name: str, message: str, hint: str) -> Finding:

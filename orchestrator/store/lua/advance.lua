@@ -144,11 +144,11 @@ local function try_again(task, delay_ms)
 end
 
 -- What an attempt leaves behind that its own report did not take away.
-local function clear(task, kind, way)
+local function clear(task, kind, way, cause)
   if way ~= 'acked' then
     detail(task)
     if task.entry ~= '' then removals[#removals + 1] = {queue_of(prefix, task.service), task.entry} end
-    if task.entry ~= '' and (kind == 'cancelled' or way == 'engine') then told[#told + 1] = {task.id, task.token or ''} end
+    if task.entry ~= '' and (kind == 'cancelled' or way == 'engine') then told[#told + 1] = {task.id, task.token or '', cause} end
   end
   if task.worker == 'orchestrator' and kind ~= 'success' then orphan(prefix, task.id) end
   plan_exit(prefix, task)
@@ -158,7 +158,7 @@ end
 
 -- The end of an attempt.
 local function apply_end(task, kind, way, first, last)
-  clear(task, kind, way)
+  clear(task, kind, way, kind == 'failed' and said('error_type', first, last) or kind)
   if kind == 'failed' then
     local delay_ms = next_attempt(task, said('error_type', first, last), said('retry', first, last), chance + #starts * 618033)
     note_attempt(prefix, task, said('worker', first, last), said('error', first, last))

@@ -82,7 +82,7 @@ for _, task in ipairs(doomed) do
   if entry ~= '' then
     redis.call('XACK', queue, workers, entry)
     redis.call('XDEL', queue, entry)
-    told[#told + 1] = {id, token}
+    told[#told + 1] = {id, token, 'cancelled'}
   end
 end
 write_exits(at_ms)

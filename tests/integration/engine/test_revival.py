@@ -488,6 +488,7 @@ async def test_joins_of_all_kinds_hold_under_redrives(
 
     await wait_until(step, what="success of all tasks")
 
+    assert ((await game.record()).tolerated, await game.dead()) == (0, [])
     assert sorted(game.succeeded) == sorted(needs)
     plain = [name for name in needs if not {"need", "all_done"} & set(rules.get(name, {}))]
     for at, name in enumerate(game.succeeded):
