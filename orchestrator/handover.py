@@ -28,6 +28,7 @@ def new_scenario(
         tasks=[_new_task(tasks[index], flow) for index in scenario.write_order],
         warnings=list(warnings),
         owner=owner,
+        machine=tasks[0].id if scenario.machine else "",
     )
 
 

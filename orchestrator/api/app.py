@@ -17,6 +17,7 @@ from workers_sdk.protocol.link import Link, RedisLink
 
 from . import (
     artifacts,
+    batches,
     cancel,
     dead_letters,
     deliveries,
@@ -33,6 +34,7 @@ from . import (
     tasks,
     templates,
     webhooks,
+    why,
 )
 from .admission import Admission
 from .edge import Edge
@@ -78,6 +80,7 @@ def create_app(
     handlers.install(app)
     routers = (
         scenarios,
+        batches,
         schedules,
         schedule_fires,
         tasks,
@@ -92,6 +95,7 @@ def create_app(
         templates,
         artifacts,
         health,
+        why,
     )
     for module in routers:
         app.include_router(module.router)

@@ -35,14 +35,18 @@ class JsonRequest(Request):
 
     async def json(self) -> Any:
         """The body as a value. Raises Problem (422) when it is not strict JSON."""
-        data = await self.body()
-        try:
-            return parse(data) if len(data) <= INLINE_BYTES else await asyncio.to_thread(parse, data)
-        except BadJson as error:
-            where = FieldError(
-                pointer="", detail=str(error), line=error.line or None, column=error.column or None
-            )
-            raise Problem("invalid_json", str(error), errors=[where]) from error
+        return await parsed(await self.body())
+
+
+async def parsed(data: bytes) -> Any:
+    """Strict JSON as a value. Raises Problem (422)."""
+    try:
+        return parse(data) if len(data) <= INLINE_BYTES else await asyncio.to_thread(parse, data)
+    except BadJson as error:
+        where = FieldError(
+            pointer="", detail=str(error), line=error.line or None, column=error.column or None
+        )
+        raise Problem("invalid_json", str(error), errors=[where]) from error
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
@@ -52,7 +56,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         Problem: 415 (compressed), 413 (counted while it arrives), 408 or 400.
     """
     limit = settings.max_body_bytes
-    _check_headers(request, limit)
+    check_headers(request, limit)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
             return await _read(request, limit)
@@ -61,14 +65,15 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         raise Problem("body_timeout", detail) from error
 
 
-def _check_headers(request: Request, limit: int) -> None:
+def check_headers(request: Request, limit: int) -> None:
+    """Raises Problem: 415 (compressed), 413 (said to be larger than `limit` bytes) or 400."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("unsupported_media_type", "Send the body without Content-Encoding.")
     declared = request.headers.get("content-length", "0")
     if not (declared.isascii() and declared.isdigit()):
         raise Problem("invalid_request", "Content-Length is not a number.")
     if len(declared) > 18 or int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -77,12 +82,13 @@ async def _read(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def _too_large(limit: int) -> Problem:
+def too_large(limit: int) -> Problem:
+    """The problem of a body beyond its limit."""
     return Problem("body_too_large", f"The body is larger than {limit} bytes.")
 
 

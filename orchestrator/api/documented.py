@@ -9,6 +9,7 @@ from .problems import KINDS, MEDIA_TYPE, ProblemOut
 
 TAGS = [
     {"name": "scenarios", "description": "Generate scenarios and watch them."},
+    {"name": "batches", "description": "Many scenarios as one."},
     {"name": "tasks", "description": "Look at tasks and report about them."},
     {"name": "dead letters", "description": "Tasks that failed for good: look, edit, run them again."},
     {"name": "gates", "description": "What waits for people, and their decisions."},

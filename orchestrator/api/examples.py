@@ -36,6 +36,9 @@ TASK: Final[dict[str, Json]] = {
     "attempt": 1,
     "worker": "video-1",
     "result_ref": REF,
+    "policy": None,
+    "rules": None,
+    "child_scenario_id": None,
     "progress": 100.0,
     "fields": {"voice_track_id": "2q3mmt9c0vwxr5hd"},
     "links": {

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from orchestrator.store.flow import ALL, Flow, Limits, Pause, Rate, ServiceState, TooSmallToShare
+from orchestrator.store.flow import ALL, Flow
+from orchestrator.store.flow_records import Limits, Pause, Rate, ServiceState, TooSmallToShare
 from workers_sdk.protocol.keys import is_id, is_service
 
 from .answers import json_response
@@ -202,7 +203,9 @@ async def _scenario_out(scenario_id: str, needs: Needs, *, final: bool) -> Respo
         raise not_found()
     if final or record.status.is_final:
         raise Problem(
-            "scenario_final", f"The scenario is {record.status}.", extra={"current_status": record.status.value}
+            "scenario_final",
+            f"The scenario is {record.status}.",
+            extra={"current_status": record.status.value},
         )
     return json_response(scenario_item(record))
 

@@ -3,14 +3,15 @@
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from .examples import TIME
 from .models import PauseOut, Request, SelfLink, Tenant
 
 MAX_RATE: Final = 1_000_000
 MAX_PER_MS: Final = 31 * 86_400_000
-RATE: Final = {"count": 60, "per_ms": 60_000, "burst": 5}
-LIMITS: Final = {"concurrency": 3, "rate": RATE, "weights": {"gold": 3}}
+RATE: Final[JsonDict] = {"count": 60, "per_ms": 60_000, "burst": 5}
+LIMITS: Final[JsonDict] = {"concurrency": 3, "rate": RATE, "weights": {"gold": 3}}
 
 
 class Rate(Request):
@@ -55,7 +56,9 @@ class ServiceOut(BaseModel):
     )
 
     service: str
-    limits: LimitsIn | None = Field(description="null: nobody manages it, its tasks wait for nothing but workers.")
+    limits: LimitsIn | None = Field(
+        description="null: nobody manages it, its tasks wait for nothing but workers."
+    )
     paused: PauseOut | None = Field(description="The pause of this service, or the one of all services.")
     waiting: dict[str, int] = Field(
         description="Ready tasks that are held back, per tenant (`-`: none), of 100 tenants at most; without those that wait "

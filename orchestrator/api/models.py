@@ -135,6 +135,11 @@ class PlannedTask(BaseModel):
     queue: int = Field(description="Number of tasks that it waits for.")
     consumers: list[str] = Field(description="Keys of the tasks that wait for it.")
     fields: dict[str, Json] = Field(description="Everything else that the template gives it.")
+    policy: dict[str, Json] | None = Field(default=None, description="`retry` with all defaults, in ms.")
+    rules: dict[str, Json] | None = Field(default=None, description="Joins, times, limits and such; in ms.")
+    on_ready: dict[str, Json] | None = Field(
+        default=None, description="What the orchestrator does when nothing is waited for any more."
+    )
 
 
 class PlanOut(BaseModel):
@@ -187,6 +192,11 @@ class TaskOut(BaseModel):
     result: Json = Field(default=None, description="Small result, as JSON.")
     error: Json = Field(default=None, description="Why it failed or was skipped: `type`, `message` and more.")
     fingerprint: str | None = Field(default=None, description="Of a dead letter: the kind of its error.")
+    policy: dict[str, Json] | None = Field(default=None, description="`retry` with all defaults, in ms.")
+    rules: dict[str, Json] | None = Field(
+        default=None, description="Joins, times, limits and such of the template; times in ms."
+    )
+    child_scenario_id: str | None = Field(default=None, description="Scenario that this task is.")
     progress: float | None = Field(default=None, description="Percent, 0 to 100.")
     message: str | None = None
     fields: dict[str, Json] = Field(default_factory=dict, description="All other fields of the template.")

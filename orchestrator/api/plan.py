@@ -28,6 +28,9 @@ def plan_out(scenario: GeneratedScenario, warnings: list[Json]) -> dict[str, Jso
                 "queue": task.queue,
                 "consumers": dependents[task.key],
                 "fields": task.fields,
+                "policy": task.policy,
+                "rules": task.rules,
+                "on_ready": task.on_ready,
             }
             for task in scenario.tasks
         ],

@@ -134,9 +134,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Too much work of this tenant",
         "It has as many unfinished scenarios as it may have, and nothing was stored: repeat after Retry-After.",
     ),
-    "batch_cancelled": Kind(409, "Batch is cancelled", "It takes no further lines: send them as another batch."),
-    "batch_broken_off": Kind(
-        503, "Batch was broken off", "`accepted` lines are under way: repeat the whole under its Idempotency-Key."
+    "batch_cancelled": Kind(
+        409, "Batch is cancelled", "It takes no further lines: send them as another batch."
+    ),
+    "too_many_lines": Kind(
+        413, "Too many lines", "Send the rest as another batch; what came before is under way."
     ),
     "headers_too_large": Kind(431, "Headers too large", "Send fewer and shorter headers."),
     "internal_error": Kind(500, "Internal error", "A mistake of the server; it is in its log."),

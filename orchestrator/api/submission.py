@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -34,7 +34,7 @@ class Order:
     warnings: list[Json]
     strict: bool
     idempotency: Idempotency | None = None
-    owner: Owner = Owner()
+    owner: Owner = field(default_factory=Owner)
     line: Line | None = None
     admit: bool = True
     """Whether it may be refused because there is too much work."""

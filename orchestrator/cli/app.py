@@ -34,6 +34,7 @@ _COMMANDS: Final = {
         "remote:scenario": "Show one scenario with its tasks.",
         "remote:scenarios": "List scenarios, newest first.",
         "remote:task": "Show all that is known of one task.",
+        "why:why": "Say why a task does not run or a scenario is not done, and of one that has ended, how.",
         "remote:cancel": "Cancel a scenario, or a task with all that depends on it.",
         "flow:pause": "Let no task of a scenario, a service or all services begin; what runs goes on.",
         "flow:resume": "Hand out what a pause held back.",

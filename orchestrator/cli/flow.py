@@ -14,7 +14,9 @@ from .output import show as show_result
 
 Json = Any
 Service = Annotated[str, Parameter(help="A service, instead of a scenario.")]
-Everything = Annotated[bool, Parameter(name="--all", negative=(), help="All services, instead of a scenario.")]
+Everything = Annotated[
+    bool, Parameter(name="--all", negative=(), help="All services, instead of a scenario.")
+]
 
 
 def pause(
@@ -69,7 +71,9 @@ def list_(*, api: Api = None, output: Output = "text") -> int:
     for one in found["items"]:
         paused = one["paused"]["reason"] if one["paused"] else ""
         waiting = str(sum(one["waiting"].values()))
-        table.add_row(one["service"], _limits(one["limits"]), waiting, str(one["out"]), str(one["queued"]), paused)
+        table.add_row(
+            one["service"], _limits(one["limits"]), waiting, str(one["out"]), str(one["queued"]), paused
+        )
     show_result(found, table, output)
     return Exit.OK
 
@@ -85,7 +89,9 @@ def limit(
     service: str,
     /,
     *,
-    concurrency: Annotated[int | None, Parameter(help="Tasks that are handed out and have not ended.")] = None,
+    concurrency: Annotated[
+        int | None, Parameter(help="Tasks that are handed out and have not ended.")
+    ] = None,
     rate: Annotated[str, Parameter(help="Tasks in a time: 10/s, 60/m, 1000/h.")] = "",
     burst: Annotated[int, Parameter(help="With --rate: so many at once after a rest.")] = 1,
     weight: Annotated[

@@ -10,10 +10,10 @@ from typing import Final
 
 import structlog
 
-from orchestrator.store.outcomes import Outcome
+from orchestrator.store.outcomes import Outcome, Overloaded
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
-from workers_sdk.protocol.link import Refused
+from workers_sdk.protocol.link import Refused, Unavailable
 from workers_sdk.protocol.messages import EventKind, Malformed, TaskEvent, split_reports
 
 from .decider import Decider
@@ -83,10 +83,13 @@ class Advancer:
         return None
 
     async def _think_or_leave(self, one: Reported) -> None:
-        """A refusal must not stop the others; the entry stays pending and is thought about again."""
+        """A refusal must not stop the others; the entry stays pending and is thought about again. When Redis is full, it is the
+        others that make room."""
         try:
             await self._think(one)
-        except Refused as error:
+        except (Refused, Unavailable) as error:
+            if isinstance(error, Unavailable) and not _is_full(error):
+                raise
             self._log.error("not_decided", entry_id=one.entry_id, error=str(error))
 
     async def _think(self, one: Reported) -> None:
@@ -141,6 +144,10 @@ class Advancer:
 
 def _is_special(event: TaskEvent) -> bool:
     return event.kind is EventKind.LOOK or "spawn" in event.fields
+
+
+def _is_full(error: Unavailable) -> bool:
+    return isinstance(error, Overloaded) or str(error).startswith("OOM")
 
 
 def _event_of(flat: Sequence[bytes]) -> TaskEvent:

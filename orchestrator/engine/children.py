@@ -47,15 +47,23 @@ class Children:
         total = task.group.total if task.group else 0
         ids = [child_id(task, index) for index in range(1, total + 1)]
         results: list[Any] = []
+        size = 0
         for first in range(0, len(ids), CHUNK):
             children = await self._store.tasks(ids[first : first + CHUNK])
-            results += [child.result if child else None for child in children]
-        return _collected(task, ids, results)
+            found = [child.result if child else None for child in children]
+            size += sum(len(dumps(result)) for result in found)
+            if size > MAX_INLINE:
+                break
+            results += found
+        text = inline(results) if len(results) == len(ids) else ""
+        result = text or inline({"inline": False, "task_ids": ids})
+        return TaskEvent(task.id, EventKind.SUCCESS, task.token, {"result": result}, by_engine=True)
 
 
 def _child(task: TaskRecord, known: Known, item: Any, index: int) -> NewTask:
     on_ready = runtime.child_of(task.on_ready, known, item, index)
     rules = {name: value for name, value in task.rules.items() if name not in _NOT_INHERITED}
+    rules |= _rules(task)
     if task.rules.get("optional") or task.rules.get("tolerated"):
         rules["tolerated"] = True
     fields = dict(task.fields)
@@ -76,6 +84,13 @@ def _child(task: TaskRecord, known: Known, item: Any, index: int) -> NewTask:
     )
 
 
+def _rules(task: TaskRecord) -> dict[str, Any]:
+    """What every child of a task has: it runs at the end as its parent does, and is told from other tasks that the parent
+    need not wait for."""
+    rules = {"finally": task.rules["finally"]} if "finally" in task.rules else {}
+    return rules | ({"child": True} if "need" in task.rules else {})
+
+
 def child_id(task: TaskRecord, name: int | str) -> str:
     """Id of a child: the same however often it is made."""
     return short_uuid(task.scenario_id, f"{task.id}/{name}")
@@ -88,11 +103,13 @@ def _failed(task: TaskRecord) -> TaskEvent:
     return TaskEvent(task.id, EventKind.FAILED, task.token, {"error": error}, by_engine=True)
 
 
-def _collected(task: TaskRecord, ids: Sequence[str], results: Sequence[Any]) -> TaskEvent:
-    result = dumps(list(results))
-    if len(result) > MAX_INLINE:
-        result = dumps({"inline": False, "task_ids": list(ids)})
-    return TaskEvent(task.id, EventKind.SUCCESS, task.token, {"result": result.decode()}, by_engine=True)
+def inline(value: Any) -> str:
+    """JSON of results together; empty when that is too large, or nested too deep."""
+    try:
+        text = dumps(value)
+    except TypeError:
+        return ""
+    return text.decode() if len(text) <= MAX_INLINE else ""
 
 
 def _spawned(task: TaskRecord, said: Sequence[Spawned]) -> list[NewTask]:
@@ -102,6 +119,7 @@ def _spawned(task: TaskRecord, said: Sequence[Spawned]) -> list[NewTask]:
         for key in one.needs:
             waiting[key].append(spawned_id(task.id, one.key))
     flow = {name: value for name, value in task.rules.get("flow", {}).items() if name in _OF_THE_OWNER}
+    rules = _rules(task) | ({"flow": flow} if flow else {})
     return [
         NewTask(
             id=spawned_id(task.id, one.key),
@@ -110,7 +128,7 @@ def _spawned(task: TaskRecord, said: Sequence[Spawned]) -> list[NewTask]:
             queue=len(one.needs),
             consumers=[*waiting[one.key], task.id],
             fields=dict(one.fields),
-            rules={"flow": flow} if flow else None,
+            rules=rules or None,
         )
         for one in reversed(said)
     ]

@@ -21,6 +21,7 @@ from .children import Children
 from .conditions import why_not_undone
 from .gates import Gates
 from .launcher import Launcher
+from .machines import Machines
 from .subscenarios import SubScenarios
 
 Known = Mapping[str, runtime.Known]
@@ -38,15 +39,20 @@ class Decider:
         self._gates = Gates(store)
         self._scenarios = SubScenarios(store, launcher)
         self._children = Children(store)
+        self._machines = Machines(store)
         self._log = structlog.get_logger().bind(duty="decider")
 
     async def look(self, at: Partition, task_id: str) -> list[TaskEvent]:
         """What to apply to a task; nothing when it is settled elsewhere. Raises: Unavailable, Refused."""
         task = await self._store.task(task_id)
-        if task is None or task.status.is_final:
+        if task is None:
+            return []
+        if task.status.is_final:
+            if task.child_scenario_id:
+                await self._scenarios.abandon(task)
             return []
         if task.status is Status.PROCESSING:
-            return await self._scenarios.look(task) if task.child_scenario_id else []
+            return await self._of_held(at, task)
         unfinished_group = task.group is not None and task.group.written < task.group.total
         if task.token or (task.queue > 0 and not unfinished_group):
             return []
@@ -56,8 +62,15 @@ class Decider:
             self._log.warning("task_not_startable", task_id=task.id, code=error.code, error=error.message)
             return [failed(task, error.code, error.message)]
 
+    async def _of_held(self, at: Partition, task: TaskRecord) -> list[TaskEvent]:
+        if "machine" in task.on_ready:
+            return await self._machines.look(at, task)
+        return await self._scenarios.look(task) if task.child_scenario_id else []
+
     async def spawn(self, at: Partition, event: TaskEvent) -> list[TaskEvent]:
         """Apply a success that brings further tasks."""
+        if not event.token:
+            return []  # a worker has one
         task = await self._store.task(event.task_id)
         word = await self._children.spawn(at, task, event) if task else "STALE"
         if task is None or word in ("OK", "STALE"):
@@ -68,6 +81,10 @@ class Decider:
     async def _of_ready(self, at: Partition, task: TaskRecord) -> list[TaskEvent]:
         if task.group and task.group.written == task.group.total:
             return [await self._children.end_of(task)]
+        if "machine" in task.on_ready:
+            return await self._machines.look(at, task)
+        if "state" in task.on_ready:
+            return await self._machines.ended(task)
         known = await self._known(runtime.wanted(task.on_ready))
         if reason := await self._reason_to_skip(task, known):
             return [skipped(task, *reason)]

@@ -20,6 +20,7 @@ from .filler import Filler
 from .gates import Gates
 from .launcher import Launcher
 from .loop import Duty, Seams, keep_going
+from .machines import Machines
 from .materializer import Materializer
 from .overdue import Overdue
 from .purger import Purger
@@ -102,8 +103,8 @@ class Engine:
         """What acts on the timers of the features."""
         reviver = Reviver(self._store)
         revivals = {"revive": reviver.revive, "redrive": reviver.redrive}
-        batches = {"cancel-batch": Batches(self._store).carry_on}
-        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due, **revivals, **batches}
+        others = {"cancel-batch": Batches(self._store).carry_on, "state": Machines(self._store).due}
+        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due, **revivals, **others}
 
     async def _leave(self) -> None:
         """What is pending for this replica keeps its name in the group; another one takes it over."""

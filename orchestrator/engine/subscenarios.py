@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.store.records import Owner, ScenarioRecord, TaskRecord
+from orchestrator.store.records import Cause, Owner, ScenarioRecord, TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import runtime
 from workers_sdk.protocol.keys import Partition, short_uuid
 from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps
 
+from .children import inline
 from .launcher import NOT_TO_BE, Launcher
 
 MAX_DEPTH: Final = 5
 """Scenarios within scenarios; a template that starts itself must come to an end."""
 MAX_RESULTS: Final = 100
 CHUNK: Final = 500
+NOT_WANTED: Final = Cause("the task that this scenario is the work of ended")
 
 
 class SubScenarios:
@@ -34,7 +36,7 @@ class SubScenarios:
         """Hold the task, then start its scenario. A crash in between is found by the next look at the task."""
         child_id = short_uuid(task.scenario_id, f"{task.id}/scenario/{task.attempt + 1}")
         said = {"child_scenario_id": child_id, **fields}
-        held = TaskEvent(task.id, EventKind.HOLD, task.token, said, by_engine=True)
+        held = TaskEvent(task.id, EventKind.HOLD, task.token, said, cursor=task.attempt, by_engine=True)
         await self._store.advance(at, [held])
         now_held = await self._store.task(task.id)
         if now_held is None or now_held.child_scenario_id != child_id or now_held.status.is_final:
@@ -65,7 +67,18 @@ class SubScenarios:
             )
         except NOT_TO_BE as error:
             return [_failed(task, "scenario_not_started", str(error)[:1_000])]
+        now = await self._store.task(task.id)
+        if now is None or now.token != task.token or now.status.is_final:
+            await self.abandon(task)
         return []
+
+    async def abandon(self, task: TaskRecord) -> None:
+        """The task ended while its scenario was being started: nobody waits for that any more."""
+        child = await self._store.scenario(task.child_scenario_id)
+        if child is None or child.status.is_final or child.cancel:
+            return
+        while await self._store.cancel(child.scenario_id, NOT_WANTED) == "MORE":
+            continue
 
     async def _variables(self, task: TaskRecord) -> dict[str, Any]:
         tasks = await self._store.tasks(runtime.wanted(task.on_ready))
@@ -78,7 +91,8 @@ class SubScenarios:
             message = f"scenario {child.scenario_id} ended as {child.status.value}"
             return _failed(task, f"scenario_{child.status.value}", message, again=again)
         results, ref = await self._results(child)
-        value = dumps({"scenario_id": child.scenario_id, "results": results}).decode()
+        value = inline({"scenario_id": child.scenario_id, "results": results})
+        value = value or inline({"scenario_id": child.scenario_id, "inline": False})
         fields = {"result": value, "result_ref": ref}
         return TaskEvent(task.id, EventKind.SUCCESS, task.token, fields, by_engine=True)
 

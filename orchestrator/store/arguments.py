@@ -43,6 +43,7 @@ def scenario_fields(scenario: NewScenario) -> list[str | bytes]:
         *(("parent", scenario.parent, "depth", str(scenario.depth)) if scenario.parent else ()),
         *(("origin", dumps(scenario.origin)) if scenario.origin else ()),
         *_owner_fields(scenario.owner),
+        *(("machine", scenario.machine) if scenario.machine else ()),
     ]
 
 

@@ -10,6 +10,8 @@ from .outcomes import Overdue
 from .records import NewTask, TaskRecord
 from .store import Store
 
+MAX_FIELDS: Final = 1_900
+"""Template fields of a child; see the fragment create."""
 MAX_TASKS: Final = 100_000
 """Most tasks of a scenario, with all that were added to it."""
 
@@ -32,9 +34,16 @@ async def spawn(
         fields: set on the parent with the first chunk.
 
     Returns:
-        A word of `spawn.lua`: OK, CONFLICT, TOO_MANY or STALE; or TOO_LARGE: together they are over the limit of a scenario.
+        A word of `spawn.lua`: OK, CONFLICT, TOO_MANY or STALE; or TOO_LARGE: together they are over the limit of a scenario,
+        or one has too many fields; TOO_DEEP: what is put into one is nested too deep.
     """
-    chunks = chunks_of(children, store.policy.chunk)
+    size = store.policy.chunk
+    if any(len(child.fields) > MAX_FIELDS for child in children):
+        return "TOO_LARGE"
+    try:
+        chunks = chunks_of(children, size)
+    except TypeError:
+        return "TOO_DEEP"
     if sum(map(len, chunks)) > MAX_SCENARIO_BYTES:
         return "TOO_LARGE"
     values = {
@@ -47,7 +56,10 @@ async def spawn(
     flat = [text for pair in (fields or {}).items() for text in pair]
     written = 0
     while written < len(children):
-        chunk = {"offset": written, "nonce": store.nonce(), "tasks": chunks[written // store.policy.chunk]}
+        # A replica with chunks of another size may have begun.
+        number, rest_of = divmod(written, size)
+        tasks = chunks_of(children[written : (number + 1) * size], size)[0] if rest_of else chunks[number]
+        chunk = {"offset": written, "nonce": store.nonce(), "tasks": tasks}
         word, *rest = await store.call("spawn", {**values, **chunk}, flat)
         if word not in (b"OK", b"AT"):
             return str(word.decode())

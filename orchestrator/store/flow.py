@@ -1,75 +1,26 @@
 """Flow control: limits and pauses of services, pauses of scenarios, and tasks that wait in lanes; see docs/flow.md."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
-from workers_sdk.protocol.messages import dumps, loads
+from workers_sdk.protocol.messages import dumps
 
+from .flow_records import (
+    Limits,
+    Pause,
+    ServiceState,
+    facts_of,
+    limits_of,
+    pause_of,
+    share_of,
+)
 from .store import Store
 
 ALL: Final = "*"
 """Stands for all services."""
 MOST_TENANTS: Final = 100
 """Whose lanes are counted one by one."""
-
-
-class TooSmallToShare(ValueError):
-    """A limit is smaller than the number of partitions, which share it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `count` tasks per `per_ms`, evenly; up to `burst` of them at once after a rest."""
-
-    count: int
-    per_ms: int
-    burst: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of a managed service. None: no limit.
-
-    Attributes:
-        concurrency: tasks that are handed out and have not ended.
-        rate: tasks that are handed out in a time.
-        weights: share of a tenant in the service; 1 when it is not named.
-    """
-
-    concurrency: int | None = None
-    rate: Rate | None = None
-    weights: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why, who, and since when (ISO 8601) something is paused."""
-
-    reason: str = ""
-    by: str = ""
-    at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceState:
-    """What holds a service back, and what waits for it now.
-
-    Attributes:
-        limits: None when nobody manages it; its tasks then go straight to its stream.
-        paused: of the service itself, or of all services.
-        waiting: tasks in lanes per tenant, of `MOST_TENANTS` at most; not those that wait for a limit of their key.
-        out: tasks that were handed out under its limits and have not ended.
-        queued: entries in its stream, with those that workers hold.
-    """
-
-    service: str
-    limits: Limits | None
-    paused: Pause | None
-    waiting: dict[str, int]
-    out: int
-    queued: int
 
 
 class Flow:
@@ -87,10 +38,9 @@ class Flow:
             TooSmallToShare: there are more partitions than `concurrency`.
         """
         count = self._store.partitions.count
-        if limits.concurrency is not None and limits.concurrency < count:
-            raise TooSmallToShare(f"{count} partitions share it: it must be {count} or more")
+        shares = [share_of(limits, index, count) for index in range(count)]
         for at in self._store.partitions:
-            facts = {**_facts(_share(limits, at.index, count)), "whole": _facts(limits)}
+            facts = {**facts_of(shares[at.index]), "whole": facts_of(limits)}
             await self._set(at, service, "settings", facts)
             await self._take_back(at, service)
             await self.fill(at, service)
@@ -109,7 +59,7 @@ class Flow:
 
     async def pause_of_all(self) -> Pause | None:
         """The pause of all services, if there is one."""
-        return _pause(await self._store.link.execute("HGET", self._store.partitions[0].flow, ALL))
+        return pause_of(await self._store.link.execute("HGET", self._store.partitions[0].flow, ALL))
 
     async def services(self) -> list[str]:
         """Names of all services that got a task, or limits, or a pause."""
@@ -126,7 +76,9 @@ class Flow:
         waiting: dict[str, int] = {}
         out = queued = 0
         for at in self._store.partitions:
-            tenants = [one.decode() for one in await execute("ZRANGE", at.lanes(service), 0, MOST_TENANTS - 1)]
+            tenants = [
+                one.decode() for one in await execute("ZRANGE", at.lanes(service), 0, MOST_TENANTS - 1)
+            ]
             commands = [("ZCARD", at.lane(service, tenant)) for tenant in tenants]
             commands += [("SCARD", at.slots(service)), ("XLEN", at.queue(service))]
             *lengths, taken, length = await self._store.link.execute_many(commands)
@@ -136,7 +88,9 @@ class Flow:
         first = self._store.partitions[0]
         settings, paused, all_paused = await execute("HMGET", first.flow, service, f"{service}:paused", ALL)
         waiting = {tenant: n for tenant, n in waiting.items() if n}
-        return ServiceState(service, _limits(settings), _pause(paused or all_paused), waiting, out, queued)
+        return ServiceState(
+            service, limits_of(settings), pause_of(paused or all_paused), waiting, out, queued
+        )
 
     # --- scenarios ---------------------------------------------------------------------------------------------------
 
@@ -233,30 +187,3 @@ def parted(timers: Sequence[bytes]) -> list[tuple[str, str]]:
 def _pair(timer: bytes) -> tuple[str, str]:
     kind, _, subject = timer.decode(errors="replace").partition(":")
     return kind, subject
-
-
-def _share(limits: Limits, index: int, count: int) -> Limits:
-    """What one of `count` partitions may use."""
-    concurrency = limits.concurrency
-    if concurrency is not None:
-        concurrency = concurrency // count + (index < concurrency % count)
-    rate = limits.rate
-    if rate is not None:
-        rate = Rate(rate.count, rate.per_ms * count, max(1, rate.burst // count))
-    return replace(limits, concurrency=concurrency, rate=rate)
-
-
-def _facts(limits: Limits) -> dict[str, Any]:
-    return {name: value for name, value in asdict(limits).items() if value}
-
-
-def _limits(text: bytes | None) -> Limits | None:
-    if text is None:
-        return None
-    whole = loads(text).get("whole", {})
-    rate = Rate(**whole["rate"]) if "rate" in whole else None
-    return Limits(whole.get("concurrency"), rate, whole.get("weights", {}))
-
-
-def _pause(text: bytes | None) -> Pause | None:
-    return None if text is None else Pause(**loads(text))

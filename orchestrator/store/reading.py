@@ -10,7 +10,7 @@ from .records import Group, Json, Owner, ScenarioRecord, TaskRecord
 LISTED: Final = (
     "scenario_id", "name", "version", "status", "total", *(s.value for s in Status),
     "created_at", "updated_at", "finished_at", "template_hash", "error", "created_ms", "paused",
-    "tenant", "priority", "submitter", "batch",
+    "tenant", "priority", "submitter", "batch", "state",
 )  # fmt: skip
 """Fields of a scenario that a listing needs; `task_ids` and `variables` may be long."""
 
@@ -44,6 +44,8 @@ def scenario_record(flat: list[bytes]) -> ScenarioRecord | None:
         reruns=text.get("reruns", "").split(),
         owner=Owner(text.get("tenant", ""), _priority(text), text.get("submitter", "")),
         batch_id=text.get("batch", ""),
+        machine=text.get("machine", ""),
+        state=text.get("state", ""),
     )
 
 

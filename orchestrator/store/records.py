@@ -56,6 +56,9 @@ class ScenarioRecord:
     """Scenarios that ran parts of it anew; some may be gone."""
     owner: Owner = Owner()
     batch_id: str = ""
+    machine: str = ""
+    """Of one with states: the task that carries them."""
+    state: str = ""
 
     @property
     def is_failing(self) -> bool:
@@ -203,6 +206,8 @@ class NewScenario:
     origin: dict[str, Json] = field(default_factory=dict)
     """Of a rerun: `scenario_id`, and `task_id` from which on it runs anew; in the same slot."""
     owner: Owner = Owner()
+    machine: str = ""
+    """Of one with states: the task that carries them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,7 @@ class Store:
                 "offset": offset,
                 "nonce": self.nonce(),
                 "tasks": chunk,
+                "retention": self.policy.retention,
             },
         )
         word = answer[0].decode()

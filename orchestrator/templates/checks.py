@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from orchestrator.templates.graph import Graph
 from orchestrator.templates.naming import Form, Names
 from orchestrator.templates.outline import Outline
-from orchestrator.templates.problems import Finding, shown
+from orchestrator.templates.problems import Finding, Path, shown
+from orchestrator.templates.state import Given
+from orchestrator.templates.tree import Map, Slot, Tree
 
 
 def cycles(names: Names, graph: Graph, order: list[int]) -> Iterator[Finding]:
@@ -33,6 +35,27 @@ def bad_fields(number: int, outline: Outline) -> Iterator[Finding]:
             hint=f"did you mean {meant!r}?",
             severity="warning",
         )
+
+
+def kind_of(top: Map) -> Iterator[Finding]:
+    """Whether a document has tasks or states."""
+    if "tasks" not in top and "states" not in top:
+        yield Finding("missing_field", "'tasks' is missing", path=("tasks",))
+    if "tasks" in top and "states" in top:
+        message, hint = "a template has `tasks` or `states`", "the tasks of a state stand in it"
+        yield Finding("conflicting_fields", message, path=("states",), hint=hint)
+    elif "states" in top and not isinstance(top["states"], Map):
+        yield Finding("wrong_type", "`states` is a mapping of names to states, written out", path=("states",))
+    if "initial" in top and "states" not in top:
+        message = "`initial` names one of the `states`, which are missing"
+        yield Finding("conflicting_fields", message, path=("initial",))
+
+
+def not_written_out(tree: Tree, given: Given, path: Path) -> Iterator[Finding]:
+    """Tasks that are a value: it would only be data."""
+    if isinstance(tree, Slot) and isinstance(given.values[tree.number], list):
+        hint = "`{% for %}` makes one task of each item"
+        yield Finding("wrong_type", "`tasks` is a list that is written out", path=path, hint=hint)
 
 
 def queue_mismatches(forms: list[Form], graph: Graph) -> Iterator[Finding]:

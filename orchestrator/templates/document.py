@@ -1,6 +1,5 @@
 """The form of a template, once: this model validates it and gives the JSON Schema for editors."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -130,7 +129,9 @@ class StateForm(BaseModel):
         None, max_length=MAX_EVENTS, description="By name of an event that may come: the next state."
     )
     tasks: list[TaskForm] | None = Field(
-        None, min_length=1, description="What is done in this state; what still runs is cancelled when it is left."
+        None,
+        min_length=1,
+        description="What is done in this state; what still runs is cancelled when it is left.",
     )
     then: Word | None = Field(None, description="The next state when all tasks have ended, and none failed.")
     otherwise: Word | None = Field(
@@ -194,25 +195,13 @@ _INNER_OF_TOP: Final[dict[str, tuple[str, type[BaseModel]]]] = {
 }  # fmt: skip
 
 
-def check_form(document: dict[str, Any]) -> list[Finding]:
+def check_form(document: object) -> list[Finding]:
     """What is wrong with the types and names of a document; the marks are left to the caller."""
-    findings = list(_of_kind(document))
     try:
         ScenarioForm.model_validate(document)
     except ValidationError as error:
-        findings += [_finding(detail) for detail in error.errors(include_url=False)]
-    return findings
-
-
-def _of_kind(document: dict[str, Any]) -> Iterator[Finding]:
-    """Whether it has tasks or states."""
-    if "tasks" not in document and "states" not in document:
-        yield Finding("missing_field", "'tasks' is missing", path=("tasks",))
-    if "tasks" in document and "states" in document:
-        message, hint = "a template has `tasks` or `states`", "the tasks of a state stand in it"
-        yield Finding("conflicting_fields", message, path=("states",), hint=hint)
-    if "initial" in document and "states" not in document:
-        yield Finding("conflicting_fields", "`initial` names one of the `states`, which are missing", path=("initial",))
+        return [_finding(detail) for detail in error.errors(include_url=False)]
+    return []
 
 
 def json_schema() -> dict[str, Any]:
@@ -236,9 +225,9 @@ def _finding(detail: ErrorDetails) -> Finding:
         hint = did_you_mean(last, ScenarioForm.model_fields) or "fields of your own belong to a task"
         return Finding(code, f"{last!r} is not a field of a scenario", path=path, hint=hint)
     if code == "no_tasks":
-        what = "state" if last == "states" else "task"
+        least = "state" if last == "states" else "task"
         of = "a state with `tasks`" if len(path) > 1 else "a scenario"
-        return Finding(code, f"{of} has at least one {what}", path=path)
+        return Finding(code, f"{of} has at least one {least}", path=path)
     what = _TYPES.get(detail["type"])
     if what is None or not path:
         return Finding(code, f"{detail['msg']}, found {shown(detail['input'])}", path=path)

@@ -1,6 +1,6 @@
 """Puts ids and values into a plan: the tasks to be created."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.templates.bindings import Binder
@@ -8,6 +8,8 @@ from orchestrator.templates.planned import Filling, Plan, PlannedTask
 from orchestrator.templates.problems import Refused
 from orchestrator.templates.references import TaskIds
 from orchestrator.templates.state import Rendering
+from orchestrator.templates.terms import Unfit
+from orchestrator.templates.together import is_template
 from orchestrator.templates.tree import Json, Tree, size_of, substitute
 from workers_sdk.protocol.keys import short_uuid
 
@@ -56,7 +58,7 @@ def fill(plan: Plan, state: Rendering, variables: Mapping[str, Json]) -> list[Ta
         consumers = [ids[consumer] for consumer in task.consumers]
         rules = on_ready = None
         if more or task.terms is not None:
-            rules, on_ready = _ruled(task, more, settled, ids)
+            rules, on_ready = _ruled(task, more, settled, ids, state.templates)
         spec = TaskSpec(
             task_id, task.key, task.service, task.name, task.queue, consumers, fields, task.policy, rules, on_ready
         )  # fmt: skip
@@ -74,16 +76,29 @@ def _filled(filling: Filling, values: list[Json], ids: Sequence[str]) -> dict[st
 
 
 def _ruled(
-    task: PlannedTask, more: dict[str, Json] | None, settled: list[Json], ids: list[str]
+    task: PlannedTask,
+    more: dict[str, Json] | None,
+    settled: list[Json],
+    ids: list[str],
+    templates: Collection[str] | None,
 ) -> tuple[dict[str, Json] | None, dict[str, Json] | None]:
     """`rules` and `on_ready` of a task."""
     rules: dict[str, Json] | None = None
     on_ready: dict[str, Json] | None = None
     if task.terms is not None:
         rules, on_ready = task.terms.filled(settled, task.filling.row.values(settled), ids)
+        _check_scenario(on_ready, templates)
     if more:
         rules, on_ready = {**(rules or {}), "ask": True}, {**(on_ready or {}), **more}
     return rules, on_ready
+
+
+def _check_scenario(on_ready: dict[str, Json] | None, templates: Collection[str] | None) -> None:
+    """Its name may be a value, so each request has its own. Raises Unfit."""
+    if templates is None or on_ready is None or "scenario" not in on_ready:
+        return
+    if not is_template(on_ready["scenario"]["name"], templates):
+        raise Unfit("there is no such template")
 
 
 def _own_index(filled: dict[str, Json]) -> dict[str, Json]:

@@ -1,17 +1,18 @@
 """Template + variables + scenario id -> the tasks of a scenario. Pure, synchronous, deterministic."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from orchestrator.templates.cache import Cache
 from orchestrator.templates.deferred import signature
+from orchestrator.templates.drafts import draft
 from orchestrator.templates.filling import TaskSpec, fill
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import Locator, problem_at
-from orchestrator.templates.plan import draft
+from orchestrator.templates.machine import MachineSpec, fill_states, machine_task
 from orchestrator.templates.planned import Plan
 from orchestrator.templates.problems import Finding, Refused, TemplateError, TemplateProblem
 from orchestrator.templates.rows import read
@@ -34,7 +35,8 @@ _KEY_BYTES: Final = 100
 class GeneratedScenario:
     """A scenario to be submitted. `tasks` stand in document order.
 
-    `write_order` lists indexes of `tasks` so that the consumers of a task stand before it.
+    `write_order` lists indexes of `tasks` so that the consumers of a task stand before it. `machine` are the states of a
+    template that has them; then there is one task, which carries them.
     """
 
     scenario_id: str
@@ -45,6 +47,7 @@ class GeneratedScenario:
     tasks: list[TaskSpec]
     warnings: list[TemplateProblem] = field(default_factory=list)
     write_order: list[int] = field(default_factory=list)
+    machine: MachineSpec | None = None
 
 
 def generate(
@@ -55,8 +58,12 @@ def generate(
     now: datetime,
     strict: bool = False,
     limits: Limits = _DEFAULTS,
+    templates: Collection[str] | None = None,
 ) -> GeneratedScenario:
     """Generate the scenario. Takes CPU time: call it in a thread. `strict` makes every warning an error.
+
+    Args:
+        templates: names of those that its tasks may run as scenarios; None: that is not checked.
 
     Raises:
         TemplateError: with all problems found.
@@ -65,11 +72,12 @@ def generate(
     if findings:
         raise TemplateError([problem_at(finding, template.file) for finding in findings])
     prefix = prefix_absent_from(template.text)
-    state = Rendering(scenario_id, template.own, now, limits, prefix)
+    state = Rendering(scenario_id, template.own, now, limits, prefix, templates)
     text = _rendered(template, values, state)
     try:
         plan = _plan(template, text, values, state)
-        tasks = fill(plan, state, values)
+        machine = fill_states(plan, state, values) if plan.states else None
+        tasks = [machine_task(machine, scenario_id)] if machine else fill(plan, state, values)
     except Refused as error:
         raise _error_at(template, Finding(error.code, str(error), hint=error.hint)) from error
     except Unfit as error:
@@ -85,7 +93,8 @@ def generate(
         template_hash=template.hash,
         tasks=tasks,
         warnings=list(plan.warnings),
-        write_order=list(plan.order),
+        write_order=[0] if machine else list(plan.order),
+        machine=machine,
     )
 
 

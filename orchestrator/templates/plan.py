@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestrator.templates.checks import bad_fields, cycles, queue_mismatches
+from orchestrator.templates.checks import bad_fields, cycles, kind_of, not_written_out, queue_mismatches
 from orchestrator.templates.defaults import Services, seen
 from orchestrator.templates.document import check_form
 from orchestrator.templates.graph import Graph, TooManyEdges
@@ -22,7 +22,6 @@ from orchestrator.templates.together import conflicts, unknown_scenarios
 from orchestrator.templates.tree import Json, Map, Tree, substitute
 from orchestrator.templates.units import is_true
 from orchestrator.templates.upstream import Results
-
 
 APART: Final = frozenset(("tasks", "states"))
 """Fields of a document that hold tasks."""
@@ -64,9 +63,7 @@ class Planner:
         self._top = top
         self._rows = rows
         declared = self._top.get("variables") if isinstance(self._top, Map) else None
-        self._results = Results(
-            state, declared if isinstance(declared, Map) else (), has_event=has_event
-        )
+        self._results = Results(state, declared if isinstance(declared, Map) else (), has_event=has_event)
         self._given = Given(state.settled, state.names, state.own)
         self._templates = state.templates
         self._check_time = state.check_time
@@ -88,7 +85,8 @@ class Planner:
         forms = self.forms()
         if "tasks" in self._top:
             top["tasks"] = stand_in(self._top["tasks"], self._given) if self._rows is None else forms
-        self._findings += check_form(top)
+        self._findings += [*kind_of(self._top), *check_form(top)]
+        self._findings += not_written_out(self._top.get("tasks"), self._given, ("tasks",))
         self.check_own(top, forms)
         return self.graph(top, forms)
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from orchestrator.templates.checks import not_written_out
 from orchestrator.templates.defaults import Services
+from orchestrator.templates.deferred import RUN_TIME
 from orchestrator.templates.document import StateForm, check_form
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.naming import FINALLY, ORDINARY, Form
@@ -46,10 +48,12 @@ class _States:
         self._findings += self._head.findings
         drafts = {name: self._drafted(name, top, forms[name]) for name in self._planners}
         self._findings += self._of_services(top, forms)
-        known = {name: fields for name, fields in states.items() if isinstance(fields, dict)}
+        known = {name: states[name] for name in self._rows}
         self._findings += _ways(known, top)
         self._findings += _kinds(known)
         self._check_size(drafts)
+        later = {finding.path for finding in self._findings if finding.code == RUN_TIME}
+        self._findings = [one for one in self._findings if one.path not in later or one.code == RUN_TIME]
         if any(finding.severity == "error" for finding in self._findings):
             return Draft(None, self._findings)
         return Draft(_plan(top, known, drafts), self._findings)
@@ -57,7 +61,7 @@ class _States:
     def _fields(self, state: str, tree: Json, forms: Mapping[str, list[Json]]) -> Json:
         """A state as the form check sees it."""
         if not isinstance(tree, Map):
-            message = "a state is written out, as a mapping"
+            message = "a state is a mapping, written out"
             self._findings.append(Finding("wrong_type", message, path=("states", state)))
             return {}
         fields: dict[str, Json] = {}
@@ -67,6 +71,7 @@ class _States:
                 fields[name] = forms[state]
             elif name in ("tasks", "description"):
                 fields[name] = stand_in(value, self._given)
+                self._findings += not_written_out(value, self._given, path) if name == "tasks" else ()
             else:
                 fields[name] = resolved(value, self._given, path, self._findings)
         return fields
@@ -109,22 +114,22 @@ def _too_late(state: str, fields: list[Json]) -> Iterator[Finding]:
             yield Finding("conflicting_fields", message, path=path, hint=hint)
 
 
-def _targets(state: str, fields: dict[str, Json]) -> Iterator[tuple[Path, str]]:
+def _targets(state: str, fields: dict[str, Json]) -> Iterator[tuple[Path, Json]]:
     """Where a state leads."""
     on, after = fields.get("on"), fields.get("after")
     for event, target in on.items() if isinstance(on, dict) else ():
         yield ("states", state, "on", event), target
     for name in _WAYS:
         yield ("states", state, name), fields.get(name)
-    for name, target in after.items() if isinstance(after, dict) else ():
-        if name != "delay":
-            yield ("states", state, "after", name), target
+    if isinstance(after, dict) and (len(after) == 1 or "to" in after):
+        name = "to" if "to" in after else next(iter(after))
+        yield ("states", state, "after", name), after[name]
 
 
 def _ways(states: Mapping[str, dict[str, Json]], top: Mapping[str, Json]) -> Iterator[Finding]:
     """Names of states that are none, and states that nothing leads to."""
     initial = top.get("initial") or next(iter(states), "")
-    found: list[tuple[Path, str]] = [(("initial",), initial)]
+    found: list[tuple[Path, Json]] = [(("initial",), initial)]
     reached = {initial}
     ways = {name: list(_targets(name, fields)) for name, fields in states.items()}
     waiting = [initial]
@@ -158,10 +163,14 @@ def _kinds(states: Mapping[str, dict[str, Json]]) -> Iterator[Finding]:
         for way in _WAYS:
             if way in given and "tasks" not in given:
                 message = f"`{way}` is where its tasks lead, and it has none"
-                yield Finding("missing_field", message, path=(*path, way), hint="`after` leads on by the clock")
+                yield Finding(
+                    "missing_field", message, path=(*path, way), hint="`after` leads on by the clock"
+                )
 
 
-def _plan(top: dict[str, Any], states: Mapping[str, dict[str, Json]], plans: Mapping[str, Plan | None]) -> Plan:
+def _plan(
+    top: dict[str, Any], states: Mapping[str, dict[str, Json]], plans: Mapping[str, Plan | None]
+) -> Plan:
     planned = tuple(_state(name, fields, plans.get(name)) for name, fields in states.items())
     weight = sum(plan.weight for plan in plans.values() if plan)
     version, initial = top.get("version") or "1.0.0", top.get("initial") or planned[0].name

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from orchestrator.templates.drafts import draft
 from orchestrator.templates.head import Head
 from orchestrator.templates.limits import Limits
 from orchestrator.templates.locate import Locator
-from orchestrator.templates.drafts import draft
 from orchestrator.templates.problems import Finding, TemplateProblem
 from orchestrator.templates.rows import read
 from orchestrator.templates.shape import Shape, shape_of
@@ -20,7 +20,7 @@ _SCENARIO: Final = "0" * 16
 _OF_NAMES: Final = frozenset(
     ("unknown_need", "unknown_consumer", "unknown_reference", "ambiguous_reference", "duplicate_id", "cycle", "self_edge",
      "queue_mismatch", "duplicate_edge", "not_upstream", "bad_scenario_id", "id_in_text", "wrong_order", "impossible_join",
-     "useless_join", "unknown_service"),
+     "useless_join", "unknown_service", "unknown_state", "unreachable_state", "unknown_template"),
 )  # fmt: skip
 """What may look different once the unknown variables have values, if names are made of them."""
 

@@ -43,7 +43,12 @@ class AfterForm(BaseModel):
 
 def _whole(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1 and not value.keys() & AfterForm.model_fields.keys():
-        return [{"delay": delay, "to": to} for delay, to in value.items()][0]
+        delay, to = next(iter(value.items()))
+        return {"delay": delay, "to": to}
+    if isinstance(value, dict) and not value.keys() & AfterForm.model_fields.keys():
+        raise PydanticCustomError(
+            "bad_after", "`after` has one time and the state that follows, as {7d: closed}"
+        )
     return value
 
 

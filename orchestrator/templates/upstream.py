@@ -63,7 +63,9 @@ class Results:
     def look_at_top(self, top: Map) -> None:
         """Nothing outside of tasks may wait for results."""
         for name, tree in top.items() if self._deferred else ():
-            for path, deferred in _places(tree, self._deferred, (name,)) if name not in ("tasks", "states") else ():
+            for path, deferred in (
+                _places(tree, self._deferred, (name,)) if name not in ("tasks", "states") else ()
+            ):
                 self._refuse(path, deferred)
 
     def look_at(self, number: int, row: Row) -> None:

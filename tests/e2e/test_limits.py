@@ -52,7 +52,9 @@ async def killed_at_work(pid: int, link: RedisLink) -> set[str]:
 
     async def frozen() -> set[str]:
         os.kill(pid, signal.SIGSTOP)
-        held = {member for member in await link.execute("SMEMBERS", AT_WORK) if member.startswith(b"%d " % pid)}
+        held = {
+            member for member in await link.execute("SMEMBERS", AT_WORK) if member.startswith(b"%d " % pid)
+        }
         if not held:
             os.kill(pid, signal.SIGCONT)
             return set()
@@ -65,4 +67,7 @@ async def killed_at_work(pid: int, link: RedisLink) -> set[str]:
 
 
 def _ended(client: ApiClient, scenario_id: str) -> bool:
-    return bool(client.call("GET", f"/scenarios/{scenario_id}", "status", params={"limit": 1})["status"] != "processing")
+    return bool(
+        client.call("GET", f"/scenarios/{scenario_id}", "status", params={"limit": 1})["status"]
+        != "processing"
+    )

@@ -6,10 +6,10 @@ from typing import Any
 from orchestrator.engine import Seams
 from orchestrator.engine.advancer import Advancer
 from orchestrator.engine.materializer import Materializer
-from orchestrator.store.flow import Flow, Limits
+from orchestrator.store.flow import Flow
+from orchestrator.store.flow_records import Limits
 from orchestrator.store.records import NewScenario
 from orchestrator.store.store import Policy, Store
-from tests.support.engines import materialized
 from tests.support.graphs import graph
 from tests.support.plain_worker import PlainWorker
 from tests.support.scripts import CLOCK, START_MS, virtual_scripts
@@ -90,7 +90,6 @@ class Lanes:
         """Milliseconds until the engine looks at the service again."""
         due = await self.link.execute("ZSCORE", self.at.timers, f"fill:{SERVICE}")
         return None if due is None else int(float(due)) - self.now
-
 
 
 def names(entries: Sequence[TaskEntry]) -> list[str]:

@@ -12,9 +12,11 @@ _PERMANENT = re.compile(
     rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|gates|webhooks|webhooks-failing|outbox|feed|flow|schedules|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^{GATE_SECRET}$|^test:"
 )
 _OWNED = re.compile(
-    r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|schedule|fires|task|attempts|gate|audit):(?P<id>[0-9a-z]{16})$"
+    r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|schedule|fires|task|attempts|gate|audit|machine|history):(?P<id>[0-9a-z]{16})$"
 )
 
+_TENANTS = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)tenants$")
+_BATCHES = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>batch|batch-scenarios):(?P<id>[0-9a-z]{16})$")
 _LETTERS = re.compile(r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>dead-letters|dead-letter-kinds):?(?P<of>.*)$")
 
 _PLACES = re.compile(
@@ -35,7 +37,33 @@ async def leaked_keys(link: Link) -> list[str]:
     cared_for = await _cared_for(link, kept)
     left = [name for name in kept if await _scenario_of(link, name) not in cared_for]
     left = [name for name in left if not await _lists_dead_letters(link, name)]
-    return sorted([name for name in left if not await _is_place(link, name)])
+    for is_fine in (_is_place, _counts_tenants, _is_batch):
+        left = [name for name in left if not await is_fine(link, name)]
+    return sorted(left)
+
+
+async def _counts_tenants(link: Link, name: str) -> bool:
+    """Whether it has how many scenarios of each tenant are not finished, and nothing else."""
+    if not (found := _TENANTS.match(name)):
+        return False
+    counted: dict[bytes, int] = {}
+    for status in (Status.PENDING, Status.PROCESSING):
+        for one in await link.execute("ZRANGE", f"{found['prefix']}index:{status}", 0, -1):
+            tenant = await link.execute("HGET", f"{found['prefix']}scenario:{one.decode()}", "tenant")
+            if tenant:
+                counted[tenant] = counted.get(tenant, 0) + 1
+    flat = await link.execute("HGETALL", name)
+    return counted == {tenant: int(n) for tenant, n in zip(flat[::2], flat[1::2], strict=True)}
+
+
+async def _is_batch(link: Link, name: str) -> bool:
+    """Whether it is a batch with scenarios, all of which exist: it goes with the last of them."""
+    if not (found := _BATCHES.match(name)):
+        return False
+    ids = await link.execute("ZRANGE", f"{found['prefix']}batch-scenarios:{found['id']}", 0, -1)
+    scenarios = [("HGET", f"{found['prefix']}scenario:{one.decode()}", "batch") for one in ids]
+    owners = await link.execute_many(scenarios) if scenarios else []
+    return bool(owners) and set(owners) == {found["id"].encode()}
 
 
 async def _lists_dead_letters(link: Link, name: str) -> bool:
@@ -106,7 +134,7 @@ async def _scenario_of(link: Link, name: str) -> tuple[str, str] | None:
     owned = _OWNED.match(name)
     if owned is None:
         return None
-    if owned["kind"] in ("scenario", "schedule", "fires"):
+    if owned["kind"] in ("scenario", "schedule", "fires", "machine", "history"):
         return owned["prefix"], owned["id"]
     scenario_id = await link.execute("HGET", f"{owned['prefix']}task:{owned['id']}", "scenario_id")
     return owned["prefix"], scenario_id.decode() if scenario_id else ""

@@ -135,6 +135,14 @@ class Partition:
         """List of what happened at the gate of a task."""
         return f"{self.prefix}audit:{task_id}"
 
+    def machine(self, scenario_id: str) -> str:
+        """Hash: the state that a scenario with states is in."""
+        return f"{self.prefix}machine:{scenario_id}"
+
+    def history(self, scenario_id: str) -> str:
+        """List of how a scenario came from state to state."""
+        return f"{self.prefix}history:{scenario_id}"
+
     @property
     def dead_letters(self) -> str:
         """Sorted set of the tasks that failed for good; score = when, in ms."""

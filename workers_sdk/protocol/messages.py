@@ -236,7 +236,11 @@ class TaskEvent:
                 raw[b"task_id"].decode("ascii"),
                 _KINDS[raw[b"status"]],
                 raw.get(b"token", b"").decode("ascii"),
-                {name: raw[key].decode() for key, name in _EVENT_FIELDS.items() if key in raw},
+                {
+                    name: raw[key].decode()
+                    for key, name in _EVENT_FIELDS.items()
+                    if key in raw and (raw[key] or name != "spawn")
+                },
                 raw.get(b"acked") == b"1",
                 _cursor(raw.get(b"cursor", b"0")),
             )

@@ -18,6 +18,7 @@ from .keys import is_service, short_uuid
 MAX_SPAWN_BYTES: Final = 65_536
 MAX_SPAWNED: Final = 1_000
 MAX_NAME_CHARS: Final = 128
+OF_THE_ENGINE: Final = "orchestrator"
 _PARTS: Final = {"key", "service", "name", "needs", "fields"}
 
 
@@ -50,6 +51,8 @@ def check_service(service: object) -> str:
         raise ValueError(
             f"a service is named by [a-z0-9][a-z0-9_.-], at most 64 characters: {str(service)[:200]!r}"
         )
+    if service == OF_THE_ENGINE:
+        raise ValueError(f"{service!r} is the engine's own service, no worker does its tasks")
     return service
 
 

@@ -22,7 +22,8 @@
 --                       or milliseconds to wait)
 --
 -- Kinds of the engine's own: release goes on releasing from a cursor; go dispatches a task that it was asked about;
--- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside.
+-- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside, when the
+-- cursor is the number of its attempts so far.
 -- Returns  three lists: per report one of the words, the ids of the scenarios that ended, and timers of flow that are due
 --          APPLIED
 --          DUPLICATE   it says what is known
@@ -43,7 +44,7 @@ local KINDS = {processing = true, progress = true, success = true, failed = true
   go = true, delay = true, hold = true}
 local ENGINE = {skipped = true, go = true, delay = true, hold = true}
 local WAYS = {acked = true, stream = true, http = true, engine = true}
-local answers, brought, removals, renewals, leases, starts, started, stops, told = {}, {}, {}, {}, {}, {}, {}, {}, {}
+local answers, brought, removals, renewals, leases, starts, started, stops, told, watched = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
@@ -54,15 +55,18 @@ local now = iso(at_ms)
 for entry_id in string.gmatch(entries, '%S+') do brought[#brought + 1] = stream_id(entry_id) end
 
 -- Why a report of the engine itself cannot be applied, or nil: the state may have gone on since the engine looked.
-local function engine_refusal(task, kind, token)
+local function engine_refusal(task, kind, token, cursor)
   if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
   if token ~= (task.token or '') then return 'STALE' end
   detail(task)
   if token == '' and task.queue > 0 and kind ~= 'failed' then return 'NOT_READY' end
   local found = counts_of(prefix, task.scenario_id)
   if found and found.cancel and not rules_of(task).finally then return 'STALE' end
-  local out = token ~= '' or (task.flow_places or '') ~= ''
-  return out and (kind == 'go' or kind == 'delay' or kind == 'hold') and 'STALE' or nil
+  if kind ~= 'go' and kind ~= 'delay' and kind ~= 'hold' then return nil end
+  if token ~= '' or (task.flow_places or '') ~= '' then return 'STALE' end
+  -- It waits for the clock; or the engine looked before an attempt that has come and gone.
+  if redis.call('ZSCORE', timers, 'start:' .. task.id) then return 'STALE' end
+  return kind == 'hold' and tonumber(cursor) ~= (tonumber(task.attempt) or 0) and 'STALE' or nil
 end
 
 -- Why a report cannot be applied, or nil.
@@ -72,7 +76,7 @@ local function refusal(task, kind, token, way, cursor)
     detail(task)
     return task.released ~= cursor and 'DUPLICATE' or nil
   end
-  if way == 'engine' then return engine_refusal(task, kind, token) end
+  if way == 'engine' then return engine_refusal(task, kind, token, cursor) end
   if ENGINE[kind] then return 'STALE' end
   if kind == 'cancelled' then
     detail(task)
@@ -83,8 +87,8 @@ local function refusal(task, kind, token, way, cursor)
   if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
   if task.status == 'pending' then
     detail(task)
-    -- Without a token of its own it waits for others, or for its next attempt.
-    if task.queue > 0 or task.token == '' then return way == 'http' and 'NOT_READY' or 'STALE' end
+    -- Without a token of its own it waits for others, for its next attempt, or for what the engine decides of it.
+    if task.queue > 0 or (task.token or '') == '' then return way == 'http' and 'NOT_READY' or 'STALE' end
     return kind == 'progress' and 'STALE' or nil
   end
   if task.worker == 'http' then return way ~= 'http' and not FINAL[kind] and 'HELD' or nil end
@@ -203,6 +207,10 @@ local function apply_decision(task, kind, cursor, first, last)
     set(task, 'attempt', (tonumber(task.attempt) or 0) + 1)
     set(task, 'worker', 'orchestrator')
     start(task)
+    if rules_of(task).timeouts then
+      task.ready_ms = redis.call('HGET', task.key, 'ready_ms') or nil
+      watched[#watched + 1] = task
+    end
   end
 end
 
@@ -210,6 +218,10 @@ end
 local function apply(task, kind, way, cursor, first, last)
   if kind == 'release' then
     task.released, task.resumed, task.position = false, true, tonumber(cursor)
+    -- What `end_for` knew when it ended.
+    if task.status == 'skipped' then
+      task.ended_by = string.match(redis.call('HGET', task.key, 'error') or '', '^{"type":"([%w_]+)"')
+    end
     releases[#releases + 1] = task
   elseif FINAL[kind] then
     apply_end(task, kind, way, first, last)
@@ -251,6 +263,7 @@ write_exits(at_ms)
 write_releases(events, timers, nonce, now, at_ms)
 write_tasks()
 for n, task in ipairs(started) do dispatch(timers, task, nonce .. '.g' .. n, now, at_ms) end
+for _, task in ipairs(watched) do watch(timers, task, rules_of(task).timeouts, at_ms) end
 write_attempts(prefix, now)
 write_dead(prefix, at_ms)
 for _, timer in ipairs(stops) do redis.call('ZREM', timers, timer) end

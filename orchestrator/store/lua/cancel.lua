@@ -64,13 +64,21 @@ for _ = 1, limit do
     doomed[#doomed + 1] = {id, key, queue, task[3] or '', task[5] or ''}
   end
 end
--- With the last chunk all others are final, so a `finally` task waits only for those of its kind.
+-- With the last chunk all others are final, so a `finally` task waits only for those of its kind that are there and have
+-- not released it yet. One with children waits for these anyway.
 local all_lasting = (state[5] or '') .. table.concat(lasting_ids, ' ') .. (#lasting_ids > 0 and ' ' or '')
 if not position then
+  local waits, waiting = {}, {}
   for id in string.gmatch(all_lasting, '%S+') do
-    local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'queue', 'rules')
-    local others = tonumber(rules_of({rules = task[3]}).finally) or 0
-    if task[1] == 'pending' and tonumber(task[2]) > others then lasting[#lasting + 1] = {id, others} end
+    local task = redis.call('HMGET', prefix .. 'task:' .. id, 'status', 'queue', 'group', 'consumers', 'released')
+    local alive = task[1] == 'pending' or task[1] == 'processing'
+    local from = alive and 1 or tonumber(task[5] or '')
+    for other in string.gmatch(from and string.sub(task[4], from) or '', '"([^"]+)"') do waits[other] = (waits[other] or 0) + 1 end
+    local queue = tonumber(task[2])
+    if task[1] == 'pending' and queue > 0 and (task[3] or '') == '' then waiting[id] = queue end
+  end
+  for id, queue in pairs(waiting) do
+    if queue ~= (waits[id] or 0) then lasting[#lasting + 1] = {id, waits[id] or 0} end
   end
 end
 local finished = decide_finished(prefix)

@@ -86,7 +86,7 @@ local function judge(tenant, id)
   if not found or found.cancel and not rules_of(task).finally then return end
   if found.paused and not found.cancel then
     task.flow_places = places
-    plan_exit(prefix, task)
+    plan_exit(prefix, task, true)
     task.aside = aside_of(prefix, task)
     held[#held + 1] = task
     return

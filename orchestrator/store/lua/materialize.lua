@@ -15,6 +15,7 @@
 --       5 offset       integer  how many tasks stand before this chunk
 --       6 nonce        string   random, never used before; makes the tokens
 --       7 tasks        string   JSON list; see the fragment create
+--       8 retention    string   how long a finished scenario is kept; see the fragment retention
 -- Returns  one of
 --          OK, materialized, total, timers of flow that are due   tasks written so far, of how many
 --          AT, materialized, total   the chunk does not start there (written before); go on from this offset
@@ -23,18 +24,19 @@
 --          CANCELLED                 it is being cancelled: the rest of its tasks will never be; the entry was removed
 -- Repeat   AT, or OK when all are written; nothing changes.
 -- Cost     O(tasks in the chunk)
--- Uses     check, clock, iso, counts, rules, flow, dispatch, create
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, create, accounts, finish_scenarios, retention
 local scenarios, scenario, services, events, timers = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local prefix, group, scenario_id, entry_id = ARGV[1], ARGV[2], ARGV[3], stream_id(ARGV[4])
-local offset, nonce, tasks = whole(ARGV[5], 'offset'), ARGV[6], ARGV[7]
+local offset, nonce, tasks, retention = whole(ARGV[5], 'offset'), ARGV[6], ARGV[7], retention_of(ARGV[8])
 
 check(#nonce > 0, 'nonce')
 redis.call('XLEN', scenarios)
 redis.call('SCARD', services)
 redis.call('XLEN', events)
 redis.call('ZCARD', timers)
-local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', 'created_ms', 'created_at', 'cancel')
-local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0)
+local state = redis.call('HMGET', scenario, 'status', 'materialized', 'total', 'created_ms', 'created_at', 'cancel', 'spawned')
+-- Children that tasks have already got were not submitted.
+local status, done, total = state[1], tonumber(state[2] or 0), tonumber(state[3] or 0) - tonumber(state[7] or 0)
 local list, keys = new_tasks(prefix, scenario_id, pcall(cjson.decode, tasks))
 local conflict = conflict_of(list, keys, scenario_id)
 local found = counts_of(prefix, scenario_id)
@@ -63,12 +65,20 @@ if offset ~= done then return {'AT', done, total} end
 if conflict then return {'CONFLICT', conflict} end
 check(done + #list <= total, 'more tasks than the scenario has')
 
-for _ = 1, create(events, timers, services, list, nonce, state[5], now, at_ms) do move_count(found, 'pending', 'success') end
+-- All that is not copied may have ended before the last copies are written.
+for _, task in ipairs(list) do
+  if rules_of(task).copied then move_count(found, 'pending', 'success') end
+end
+found.was = 'processing'
+local finished = decide_finished(prefix)
+
+create(events, timers, services, list, nonce, state[5], now, at_ms)
 write_counts(prefix, now)
 redis.call('HSET', scenario, 'materialized', done + #list, 'status', 'processing', 'updated_at', now)
 if status == 'pending' then
   redis.call('ZREM', prefix .. 'index:pending', scenario_id)
   redis.call('ZADD', prefix .. 'index:processing', state[4], scenario_id)
 end
+write_finished(prefix, timers, finished, now, at_ms, retention)
 if done + #list == total then leave_inbox() end
 return {'OK', done + #list, total, unpack(touched)}

@@ -18,7 +18,7 @@
 -- Returns  one of
 --          OPENED
 --          FAILED      it could not be opened; the task was reported as failed
---          NOT_READY   the task is not there, waits for others, or is held already; only the entries were removed
+--          NOT_READY   the task is not there, waits for others or the clock, or is held already; only the entries were removed
 -- Repeat   NOT_READY; nothing changes.
 -- Cost     O(entries)
 -- Flags    allow-oom
@@ -35,7 +35,8 @@ local at_ms = now_ms()
 local now = iso(at_ms)
 read_gate(gate, task, gates, timers, events, audit)
 local v = redis.call('HMGET', task, 'status', 'queue', 'token', 'attempt', 'scenario_id', 'name')
-local ready = v[1] == 'pending' and tonumber(v[2] or '') == 0 and (v[3] or '') == ''
+local delayed = redis.call('ZSCORE', timers, 'start:' .. task_id)
+local ready = v[1] == 'pending' and tonumber(v[2] or '') == 0 and (v[3] or '') == '' and not delayed
 local answer, attempt = 'NOT_READY', (tonumber(v[4] or '') or 0) + 1
 local token = attempt .. '.' .. nonce .. '.1'
 if ready then

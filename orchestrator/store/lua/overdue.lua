@@ -36,6 +36,8 @@ local ends = {{'TOTAL', timeouts.total_ms, tonumber(v[4])}}
 if running then
   ends[2] = {'RUN', timeouts.run_ms, ms_of(v[5])}
   ends[3] = {'HEARTBEAT', timeouts.heartbeat_ms, ms_of(v[6])}
+  -- Its worker may be lost, and the time in the queue begins anew.
+  ends[4] = {'LATER', timeouts.queue_ms and math.max(timeouts.queue_ms, 10000), at_ms}
 elseif token ~= '' or (v[7] or '') ~= '' then
   ends[2] = {'QUEUE', timeouts.queue_ms, ms_of(v[6])}
 end

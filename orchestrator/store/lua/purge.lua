@@ -11,7 +11,7 @@
 -- Repeat   goes on, then NOT_BEGUN.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, dead_letters
+-- Uses     check, clock, counts, rules, flow, dead_letters
 local timers = KEYS[1]
 local prefix, scenario_id, limit = ARGV[1], ARGV[2], item_count(ARGV[3])
 local scenario, held, gates = prefix .. 'scenario:' .. scenario_id, prefix .. 'held:' .. scenario_id, prefix .. 'gates'
@@ -33,10 +33,11 @@ for _ = 1, limit do
   if not id then position = nil break end
   position = last + 1
   local key = prefix .. 'task:' .. id
-  local task = redis.call('HMGET', key, 'scenario_id', 'fingerprint')
+  local task = redis.call('HMGET', key, 'scenario_id', 'fingerprint', 'flow_places')
   if task[1] == scenario_id then
     doomed[#doomed + 1] = id
     note_gone(prefix, id, task[2])
+    plan_exit(prefix, {id = id, flow_places = task[3]})
   end
 end
 -- A batch goes with the last of its scenarios; one that still takes more is kept for a while.
@@ -44,6 +45,7 @@ local batch, members = state[4] and prefix .. 'batch:' .. state[4], prefix .. 'b
 local is_last = batch and redis.call('ZSCORE', members, scenario_id) and redis.call('ZCARD', members) == 1
 local is_closed = batch and redis.call('HEXISTS', batch, 'closed_at') == 1
 
+write_exits(now_ms())
 for _, id in ipairs(doomed) do
   redis.call('UNLINK', prefix .. 'task:' .. id, prefix .. 'attempts:' .. id, prefix .. 'gate:' .. id, prefix .. 'audit:' .. id)
   redis.call('ZREM', gates, id)
@@ -54,9 +56,9 @@ if position then
   redis.call('HSET', scenario, 'purged', position)
   return 'MORE'
 end
-redis.call('UNLINK', scenario, held)
+redis.call('UNLINK', scenario, held, prefix .. 'machine:' .. scenario_id, prefix .. 'history:' .. scenario_id)
 redis.call('ZREM', index, scenario_id)
-for _, kind in ipairs({'purge:', 'cancel:', 'revive:', 'pause:', 'resume:'}) do redis.call('ZREM', timers, kind .. scenario_id) end
+for _, kind in ipairs({'purge:', 'cancel:', 'revive:', 'pause:', 'resume:', 'state:'}) do redis.call('ZREM', timers, kind .. scenario_id) end
 if batch then redis.call('ZREM', members, scenario_id) end
 if is_last and is_closed then redis.call('UNLINK', batch) end
 if is_last and not is_closed then redis.call('PEXPIRE', batch, OPEN_MS) end

@@ -36,7 +36,8 @@ redis.call('XLEN', events)
 redis.call('ZCARD', timers)
 redis.call('SCARD', services)
 local parent_key = prefix .. 'task:' .. parent
-local v = redis.call('HMGET', parent_key, 'status', 'token', 'group', 'scenario_id', 'service', 'entry', 'queue', 'flow_places')
+local v = redis.call('HMGET', parent_key, 'status', 'token', 'group', 'scenario_id', 'service', 'entry', 'queue', 'flow_places',
+  'rules')
 local status, group_at = v[1], v[3] or ''
 local found = counts_of(prefix, scenario_id)
 local state = redis.call('HMGET', scenario, 'total', 'task_ids', 'created_at')
@@ -52,7 +53,8 @@ written = tonumber(written or 0)
 local waits = written > 0 and written < total and tonumber(whole_group) == total and asked_by == token
 local fresh = group_at == '' and (v[2] or '') == token and (token ~= '' or v[7] == '0')
 local running = status == 'pending' or status == 'processing'
-if not found or found.cancel or not running or v[4] ~= scenario_id or not (waits or fresh) then
+local over = not found or found.cancel and not rules_of({rules = v[9]}).finally
+if over or not running or v[4] ~= scenario_id or not (waits or fresh) then
   return {'STALE'}
 end
 if offset ~= written then return {'AT', written} end
@@ -64,6 +66,7 @@ if fresh then
   write_exits(at_ms)
   if status == 'processing' then move_count(found, 'processing', 'pending') end
   redis.call('HSET', parent_key, 'status', 'pending', 'queue', total, 'token', '', 'entry', '', 'updated_at', now)
+  redis.call('HDEL', parent_key, 'got')  -- from now on it counts children
   if #ARGV > 10 then redis.call('HSET', parent_key, unpack(ARGV, 11)) end
   if (v[6] or '') ~= '' then
     redis.call('XACK', queue, workers, v[6])
@@ -73,6 +76,7 @@ end
 create(events, timers, services, list, nonce, state[3], now, at_ms)
 local ids = {}
 for k, task in ipairs(list) do ids[k] = '"' .. task.id .. '"' end
+redis.call('HINCRBY', scenario, 'spawned', #list)
 redis.call('HSET', scenario, 'total', state[1] + #list, 'task_ids',
   string.sub(state[2], 1, -2) .. (#state[2] > 2 and ',' or '') .. table.concat(ids, ',') .. ']')
 found.pending = found.pending + #list

@@ -193,6 +193,10 @@ def test_limits_and_pauses_by_the_command_line(
         assert f"{scenario_id}  paused" in said("pause", scenario_id)
         assert f"{scenario_id}  resumed" in said("resume", scenario_id)
         assert "no limits" in said("service", "forget", "text-service")
-        for wrong in (("pause",), ("pause", "--all", "--service", "x"), ("service", "limit", "x", "--rate", "fast")):
+        for wrong in (
+            ("pause",),
+            ("pause", "--all", "--service", "x"),
+            ("service", "limit", "x", "--rate", "fast"),
+        ):
             assert "error" in said(*wrong, code=Exit.USAGE)
         assert "error" in said("service", "limit", "x", "--weight", "gold", code=Exit.USAGE)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from orchestrator.store.flow import Limits
+from orchestrator.store.flow_records import Limits
 from tests.support.lanes import SERVICE, Lanes, names
 from workers_sdk.protocol.link import RedisLink
 
@@ -62,7 +62,7 @@ async def test_a_tenant_with_ten_tasks_does_not_wait_for_ten_thousand_of_another
     running = await lanes.take()
     await lanes.add([f"small{n}" for n in range(10)], {"tenant": "small"})
 
-    order = []
+    order: list[str] = []
     while sum(name.startswith("small") for name in order) < 10:
         await lanes.end(running)
         running = await lanes.take()

@@ -7,7 +7,8 @@ from typing import Any, Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.store.flow import ALL, Limits, Pause, Rate
+from orchestrator.store.flow import ALL
+from orchestrator.store.flow_records import Limits, Pause, Rate
 from orchestrator.store.records import Cause, NewScenario
 from orchestrator.store.store import Policy, Store
 from tests.support.lanes import SERVICE, Lanes
@@ -25,9 +26,7 @@ WORDS: Final = (
     "resume_all", "pause_scenario", "resume_scenario", "wait", "due",
 )  # fmt: skip
 
-steps = st.lists(
-    st.tuples(st.sampled_from(WORDS), st.integers(0, 7)), min_size=5, max_size=40
-)
+steps = st.lists(st.tuples(st.sampled_from(WORDS), st.integers(0, 7)), min_size=5, max_size=40)
 
 
 class Model:
@@ -77,7 +76,9 @@ class Model:
 
     async def _lose(self, _n: int) -> None:
         policy = Policy(lease_ms=0, max_lost=1_000)
-        await Store(self.lanes.link, Partitions(1), policy, scripts=virtual_scripts()).sweep(self.lanes.at, SERVICE)
+        await Store(self.lanes.link, Partitions(1), policy, scripts=virtual_scripts()).sweep(
+            self.lanes.at, SERVICE
+        )
         self.running = []
 
     async def _cancel(self, n: int) -> None:
@@ -149,10 +150,15 @@ class Model:
     async def check_places(self) -> None:
         """A ready task that no worker has stands in one place, and in no other."""
         link, at = self.lanes.link, self.lanes.at
-        queued = Counter(flat[flat.index(b"id") + 1] for _, flat in await link.execute("XRANGE", at.queue(SERVICE), "-", "+"))
+        queued = Counter(
+            flat[flat.index(b"id") + 1]
+            for _, flat in await link.execute("XRANGE", at.queue(SERVICE), "-", "+")
+        )
         for scenario in self.scenarios:
             for task_id in scenario.task_ids:
-                status, entry, places = await link.execute("HMGET", at.task(task_id), "status", "entry", "flow_places")
+                status, entry, places = await link.execute(
+                    "HMGET", at.task(task_id), "status", "entry", "flow_places"
+                )
                 waits = bool(places) and not places.startswith(b"slots")
                 alive = status in (b"pending", b"processing")
                 assert queued[task_id.encode()] + waits == alive, (status, entry, places)
@@ -182,9 +188,7 @@ class Model:
         return record is not None and record.status.is_final
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.sampled_from((2, 64)))
 async def test_no_limit_is_ever_broken_and_nothing_is_lost(
     link: RedisLink, doing: list[tuple[str, int]], chunk: int

@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from orchestrator.store.flow import Flow, Limits, Rate, TooSmallToShare
-from orchestrator.store.records import Cause
+from orchestrator.store.deciding import overdue, spawn
+from orchestrator.store.flow import Flow
+from orchestrator.store.flow_records import Limits, Rate, TooSmallToShare
+from orchestrator.store.records import Cause, NewTask
 from orchestrator.store.store import Policy, Store
+from tests.support.graphs import graph
 from tests.support.lanes import SERVICE, Lanes, names
 from tests.support.scripts import virtual_scripts
-from workers_sdk.protocol.keys import GROUP_WORKERS, Partitions
+from workers_sdk.protocol.keys import GROUP_WORKERS, Partitions, short_uuid
 from workers_sdk.protocol.link import RedisLink
 from workers_sdk.protocol.messages import EventKind, TaskEntry, TaskEvent
 
@@ -21,7 +24,7 @@ async def test_never_more_are_out_than_the_limit_says(link: RedisLink) -> None:
     lanes = await Lanes(link).open(Limits(concurrency=3))
     await lanes.add(TEN)
 
-    seen = []
+    seen: list[TaskEntry] = []
     running = await lanes.take()
     while running:
         assert len(running) == min(3, 10 - len(seen))
@@ -76,7 +79,13 @@ async def _lose(lanes: Lanes, entry: TaskEntry) -> None:
 
 
 async def _give_back(lanes: Lanes, entry: TaskEntry) -> None:
-    values = {"home": lanes.at.task_events, "prefix": "", "group": GROUP_WORKERS, "worker": lanes.worker.name, "nonce": "n"}
+    values = {
+        "home": lanes.at.task_events,
+        "prefix": "",
+        "group": GROUP_WORKERS,
+        "worker": lanes.worker.name,
+        "nonce": "n",
+    }
     item = (SERVICE, entry.entry_id, entry.task_id, entry.token)
     assert await virtual_scripts().call(lanes.link, "give_back", values, item) == [b"OK"]
 
@@ -161,7 +170,7 @@ async def test_a_rate_is_exact(link: RedisLink) -> None:
     """Three a second: at 0, 334, 667, 1000 ... and not a millisecond before."""
     lanes = await Lanes(link).open(Limits(rate=Rate(3, 1_000)))
     await lanes.add(TEN)
-    times = []
+    times: list[int] = []
     while len(times) < 10:
         taken = await lanes.take()
         times += [lanes.now] * len(taken)
@@ -291,3 +300,42 @@ async def test_partitions_share_the_limits_of_a_service(link: RedisLink) -> None
     assert all(b'"rate":{"count":100,"per_ms":4000,"burst":1}' in part for part in parts)
     with pytest.raises(TooSmallToShare):
         await flow.limit(SERVICE, Limits(concurrency=3))
+
+
+async def test_a_task_that_waits_for_its_children_has_no_slot(link: RedisLink) -> None:
+    """They may be of the same service."""
+    lanes = await Lanes(link).open(Limits(concurrency=1))
+    scenario = await lanes.add(["parent"])
+    [entry] = await lanes.take()
+    parent = await lanes.store.task(entry.task_id)
+    assert parent
+    ids = [short_uuid(scenario.scenario_id, name) for name in ("one", "two")]
+    children = [NewTask(task_id, SERVICE, "Child", 0, [entry.task_id], {}) for task_id in ids]
+
+    assert await spawn(lanes.store, lanes.at, parent, children, token=entry.token) == "OK"
+
+    seen = []
+    for _ in range(2):
+        [child] = await lanes.take()
+        seen.append(child.task_id)
+        await lanes.worker.succeed(child)
+        await lanes.advancer.step()
+    assert sorted(seen) == sorted(ids)
+
+
+async def test_the_time_in_a_lane_counts_as_time_in_the_queue(link: RedisLink) -> None:
+    lanes = await Lanes(link).open(Limits(concurrency=1))
+    scenario = graph(
+        {"first": [], "second": []},
+        rules={name: {"timeouts": {"queue_ms": 5_000}} for name in ("first", "second")},
+    )
+    await lanes.submit(scenario)
+    [entry] = await lanes.take()
+    [waiting] = [task_id for task_id in scenario.task_ids if task_id != entry.task_id]
+
+    await lanes.passed(4_999)
+    assert (await overdue(lanes.store, lanes.at, waiting)).word == "NOT_DUE"
+    await lanes.passed(1)
+    found = await overdue(lanes.store, lanes.at, waiting)
+
+    assert (found.word, found.token) == ("QUEUE", "")

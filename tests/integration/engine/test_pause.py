@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.store.flow import ALL, Limits, Pause
+from orchestrator.store.flow import ALL
+from orchestrator.store.flow_records import Limits, Pause
 from orchestrator.store.records import Cause, NewScenario
 from orchestrator.store.store import Policy, Store
 from tests.support.graphs import chain, diamond, graph
@@ -126,7 +127,7 @@ async def test_a_pause_in_a_paused_service_ends_where_both_have_ended(link: Redi
 
 async def test_a_paused_scenario_can_be_cancelled_and_nothing_of_it_remains(link: RedisLink) -> None:
     lanes = await Lanes(link).open()
-    scenario, running = await started(lanes)
+    scenario, _ = await started(lanes)
     await pause_scenario(lanes, scenario)
 
     while await lanes.store.cancel(scenario.scenario_id, Cause()) == "MORE":
@@ -142,7 +143,9 @@ async def test_a_paused_scenario_can_be_cancelled_and_nothing_of_it_remains(link
 
 async def test_the_last_tasks_of_a_cancelled_scenario_run_though_it_was_paused(link: RedisLink) -> None:
     lanes = await Lanes(link).open()
-    scenario = graph({"work": [], "tidy": ["work"]}, rules={"tidy": {"finally": 0, "all_done": True, "ask": False}})
+    scenario = graph(
+        {"work": [], "tidy": ["work"]}, rules={"tidy": {"finally": 0, "all_done": True, "ask": False}}
+    )
     await lanes.submit(scenario)
     entries = await lanes.take()
     await pause_scenario(lanes, scenario)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from orchestrator.store.edits import Edits
 from orchestrator.store.records import NewScenario, TaskRecord
 from orchestrator.store.rerun import CannotRerun, Rerun
-from tests.integration.engine.test_revival import Play
 from tests.support.engines import Running
 from tests.support.graphs import diamond, graph
 from tests.support.plain_worker import PlainWorker
+from tests.support.play import Play
 from tests.support.wait import wait_until
 from workers_sdk.protocol.keys import scenario_id_from
 from workers_sdk.protocol.messages import Status, TaskEntry

@@ -124,6 +124,21 @@ async def test_scripts_and_streams_go_where_their_keys_are(
     assert sum([await told(node, "MOVED") for node in nodes]) <= 1
 
 
+@pytest.mark.parametrize("home", [0, 1, 3])
+async def test_a_wait_goes_where_the_write_before_it_went(
+    cluster: RedisCluster, nodes: list[RedisLink], home: int, connect: Connect
+) -> None:
+    """Only the first master has a replica. The second round knows the map, the first one is redirected."""
+    link = connect(cluster.url(home), block_ms=1_000, connections=2)
+    for _ in range(2):
+        for n, copies in enumerate((1, 0, 0)):
+            [key] = keys_of(n)
+            asked = [("GET", *keys_of(0)), ("SET", key, 1), ("WAIT", 1, 500 if copies else 10)]
+            assert (await link.execute_many(asked))[2] == copies
+    mixed = [part for n in range(3) for part in (("SET", *keys_of(n), 1), ("WAIT", 1, 500 if n == 0 else 10))]
+    assert (await link.execute_many(mixed))[1::2] == [1, 0, 0]
+
+
 async def test_readers_that_block_on_every_master_are_woken_together(
     cluster: RedisCluster, nodes: list[RedisLink], connect: Connect
 ) -> None:

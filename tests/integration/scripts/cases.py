@@ -60,6 +60,16 @@ async def task(
     )  # fmt: skip
 
 
+async def under_limits(link: Link, service: str, *task_ids: str) -> None:
+    """Have a service managed, and tasks that were handed out under its limits and those of a key."""
+    await link.execute("HSET", "flow", service, "{}")
+    slots = (f"slots:{service}", f"slots:{service}:k")
+    for task_id in task_ids:
+        await link.execute("HSET", f"task:{task_id}", "flow_places", "\n".join(slots), "flow_score", 5)
+        for name in slots:
+            await link.execute("SADD", name, task_id)
+
+
 async def entry(link: Link, task_id: str, service: str, *, delivered_to: str = "") -> str:
     """The entry of a dispatched task in the queue of its service."""
     queue = f"queue:{service}"
@@ -144,6 +154,7 @@ async def give_back(link: Link) -> Case:
     rest: list[Any] = []
     for task_id, service in ((TEXT, "text-service"), (VOICE, "voice-service")):
         rest += [service, await entry(link, task_id, service, delivered_to=WORKER), task_id, TOKEN]
+    await under_limits(link, "voice-service", VOICE)
     return Case(
         {"home": "task-events", "prefix": "", "group": "workers", "worker": WORKER, "nonce": "n2"}, rest
     )
@@ -214,7 +225,7 @@ async def materialize(link: Link) -> Case:
     }
     video = [VIDEO, "video-service", "1", "[]", '{"max_attempts":3}', "", "", "name", "Video"]
     text = [TEXT, "text-service", "0", f'["{VIDEO}"]', "", "", "", "name", "Text", "prompt", "x"]
-    return Case({**keys, **values, "tasks": dumps([video, text])})
+    return Case({**keys, **values, "tasks": dumps([video, text]), "retention": "1000 2000 3000"})
 
 
 @case
@@ -240,6 +251,8 @@ async def advance(link: Link) -> Case:
     await task(link, VIDEO, "video-service", "pending", queue=1, consumers=f'["{LOST}"]')
     await task(link, LOST, "video-service", "pending", queue=1)
     await entry(link, SLIDE, "image-service", delivered_to="foreign")
+    await under_limits(link, "text-service", TEXT)
+    await under_limits(link, "voice-service")
     await link.execute("XGROUP", "CREATE", "task-events", "orchestrator", "0", "MKSTREAM")
     rest: list[Any] = []
     entries = []
@@ -273,6 +286,7 @@ async def sweep(link: Link) -> Case:
     await link.execute("HSET", f"task:{LOST}", "lost", 2)
     for task_id in (TEXT, VOICE, LOST):
         await entry(link, task_id, "text-service", delivered_to="dead")
+    await under_limits(link, "text-service", TEXT)
     values = {"queue": "queue:text-service", "events": "task-events", "prefix": "", "workers": "workers"}
     return Case({**values, "lease_ms": 0, "max_lost": 3, "nonce": "n4", "limit": 10})
 
@@ -281,6 +295,7 @@ async def sweep(link: Link) -> Case:
 async def expire(link: Link) -> Case:
     await scenario(link, processing=1)
     await task(link, TEXT, "text-service", "processing", worker="http")
+    await under_limits(link, "text-service", TEXT)
     await link.execute("ZADD", "timers", 1, f"lease:{TEXT}")
     return Case(
         {
@@ -302,6 +317,8 @@ async def cancel(link: Link) -> Case:
     await entry(link, TEXT, "text-service", delivered_to=WORKER)
     await task(link, VOICE, "voice-service", "pending")
     await entry(link, VOICE, "voice-service")
+    await under_limits(link, "text-service", TEXT)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "paused", "{}")
     await link.execute("ZADD", "timers", 1, f"start:{VOICE}")
     await link.execute("HSET", "webhooks", "e1", "1 {}")
     keys = {"scenario": f"scenario:{SCENARIO}", "timers": "timers", "cancellations": "cancellations"}

@@ -12,6 +12,7 @@ from tests.integration.scripts.cases import (
     entry,
     scenario,
     task,
+    under_limits,
 )
 from workers_sdk.protocol.link import Link
 from workers_sdk.protocol.messages import dumps
@@ -24,6 +25,8 @@ async def spawn(link: Link) -> Case:
     await task(link, TEXT, "text-service", "processing", worker="w1")
     entry_id = await entry(link, TEXT, "text-service", delivered_to="w1")
     await link.execute("HSET", f"task:{TEXT}", "entry", entry_id)
+    await under_limits(link, "text-service", TEXT)
+    await under_limits(link, "video-service")
     keys = {
         "scenario": f"scenario:{SCENARIO}",
         "services": "services",

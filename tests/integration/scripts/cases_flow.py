@@ -29,9 +29,7 @@ async def waits(link: Link, task_id: str, place: str, *, slots: str = "", rules:
     await task(link, task_id, SERVICE, "pending")
     more = ("rules", dumps(rules)) if rules else ()
     places = f"{place}\n{slots}" if slots else place
-    await link.execute(
-        "HSET", f"task:{task_id}", "token", "", "flow_places", places, "flow_score", 5, *more
-    )
+    await link.execute("HSET", f"task:{task_id}", "token", "", "flow_places", places, "flow_score", 5, *more)
     await link.execute("ZADD", place, 5, task_id)
     if slots:
         await link.execute("SADD", slots, task_id)
@@ -123,5 +121,10 @@ async def resume_scenario(link: Link) -> Case:
     await waits(link, TEXT, f"held:{SCENARIO}")
     await waits(link, VOICE, f"held:{SCENARIO}")
     await link.execute("HSET", f"task:{VOICE}", "service", "voice-service")
-    values = {"scenario": f"scenario:{SCENARIO}", "timers": "timers", "held": f"held:{SCENARIO}", "prefix": ""}
+    values = {
+        "scenario": f"scenario:{SCENARIO}",
+        "timers": "timers",
+        "held": f"held:{SCENARIO}",
+        "prefix": "",
+    }
     return Case({**values, "scenario_id": SCENARIO, "begin": 1, "nonce": "f2", "limit": 10})

@@ -1,7 +1,9 @@
 -- finish_scenarios: end the scenarios of `counts` whose tasks are all final. Needs the fragments counts and accounts.
 
-local function end_of(found)
+-- `outcome`: how its state ends it, of one with states.
+local function end_of(found, outcome)
   if found.cancel then return 'cancelled' end
+  if outcome then return outcome end
   if found.failed > found.tolerated then return 'failed' end
   return found.cancelled > 0 and 'cancelled' or 'success'
 end
@@ -17,10 +19,10 @@ local function decide_finished(prefix)
   for scenario_id, found in pairs(counts) do
     local running = found and (found.status == 'pending' or found.status == 'processing')
     if running and found.pending == 0 and found.processing == 0 and not is_reviving(prefix, scenario_id, found) then
-      found.status = end_of(found)
+      local v = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'parent', 'tenant', 'batch', 'name', 'outcome')
+      found.status = end_of(found, v[5])
       redis.call('ZCARD', prefix .. 'index:' .. found.was)
       redis.call('ZCARD', prefix .. 'index:' .. found.status)
-      local v = redis.call('HMGET', prefix .. 'scenario:' .. scenario_id, 'parent', 'tenant', 'batch', 'name')
       found.parent, found.tenant, found.name = v[1], v[2], v[4]
       if found.parent then redis.call('XLEN', prefix .. 'task-events') end
       move_account(prefix, v[2], v[3], 'unfinished', found.status)

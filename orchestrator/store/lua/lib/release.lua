@@ -81,7 +81,10 @@ local function release_one(prefix, parent, id, now)
   if not task or task.status ~= 'pending' or task.queue <= 0 then return end
   local found = counts_of(prefix, task.scenario_id)
   if not found and parent.status == 'success' then return end
-  if found and found.cancel and not rules_of(task).finally then return end
+  -- After a cancellation a `finally` task waits only for those of its kind: see cancel.lua.
+  if found and found.cancel and not (rules_of(task).finally and rules_of(parent).finally) then return end
+  -- One that needs some of its parents may have had its children made before the others ended.
+  if task.group and rules_of(task).need and not rules_of(parent).child then return end
   if not counts_for(prefix, task, parent, now) then return end
   if not task.counted then
     task.counted = true

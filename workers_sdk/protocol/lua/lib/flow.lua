@@ -76,15 +76,18 @@ local function put_aside(task, at_ms)
   touch(prefix, 'fill:' .. aside.service, at_ms)
 end
 
--- Note that a task, with its `flow_places` read, leaves all of them. Reads; `write_exits` writes.
-local function plan_exit(prefix, task)
+-- Note that a task, with its `flow_places` read, leaves all of them. Reads; `write_exits` writes. `parks`: the call parks
+-- others, so those that wait for the key of this one are not all there yet.
+local function plan_exit(prefix, task, parks)
   local places = task.flow_places
   if not places or places == '' then return end
   local exit = {prefix = prefix, id = task.id}
   for name in string.gmatch(places, '[^\n]+') do
     local kind, service, key = string.match(name, '^(%a+):([^:]+):?(.*)$')
     check_type(kind == 'slots' and 'SCARD' or 'ZCARD', prefix .. name)
-    exit[#exit + 1] = {name = name, kind = kind, service = service, key = key}
+    local of_key = kind == 'slots' and key ~= ''
+    local waited_for = of_key and (parks or redis.call('ZCARD', prefix .. 'parked:' .. service .. ':' .. key) > 0)
+    exit[#exit + 1] = {name = name, kind = kind, service = service, key = key, waited_for = waited_for}
   end
   check_type('ZCARD', prefix .. 'timers')
   task.flow_places = nil
@@ -97,9 +100,9 @@ local function write_exits(at_ms)
     local prefix = exit.prefix
     for _, place in ipairs(exit) do
       redis.call(place.kind == 'slots' and 'SREM' or 'ZREM', prefix .. place.name, exit.id)
-      if place.kind == 'slots' and place.key ~= '' then
+      if place.waited_for then
         touch(prefix, 'unpark:' .. place.service .. ' ' .. place.key, at_ms)
-      elseif place.kind == 'slots' or place.kind == 'lane' then
+      elseif place.kind == 'slots' and place.key == '' or place.kind == 'lane' then
         touch(prefix, 'fill:' .. place.service, at_ms)
       end
     end

@@ -1,0 +1,61 @@
+"""Reasons of tasks that the orchestrator itself holds: gates, scenarios within scenarios, whatever waits for the outside."""
+
+from typing import Any
+
+from .gates import GateStore
+from .why_records import Case, Reason, ms_of, plural, span
+from .why_waiting import not_handed_out
+
+Json = Any
+
+
+async def held_by_engine(case: Case) -> list[Reason]:
+    """What the engine waits for."""
+    what, _, state = case.task.held_for.partition(" ")
+    if what == "gate":
+        return await _gate(case, state)
+    if what == "scenario":
+        return await _scenario(case, state)
+    text = "the orchestrator waits for something from outside: an event, or the end of tasks that it made"
+    return [Reason("held_by_orchestrator", text, {"since": case.task.updated_at})]
+
+
+async def _gate(case: Case, state: str) -> list[Reason]:
+    gate = await GateStore(case.store).gate(case.task.task_id)
+    if gate is None or not gate.is_open:
+        text = f"its gate is {state}; the engine has not applied that yet"
+        return [Reason("gate_ended", text, {"state": state}), *await not_handed_out(case)]
+    facts = gate.facts
+    left = case.in_ms(ms_of(gate.deadline)) if gate.deadline else None
+    known: dict[str, Json] = {
+        "title": facts.title, "who": facts.who, "quorum": facts.quorum, "approvals": gate.approvals, "opened_at": gate.opened_at,
+        "deadline": gate.deadline or None, "in_ms": left, "self_approval": facts.self_approval,
+        "decide": f"/gates/{case.task.task_id}/decision",
+    }  # fmt: skip
+    who = ", ".join(facts.who) or "anybody"
+    until = (
+        f"; {facts.default['decision'] if facts.default else 'it fails'} in {span(left)}"
+        if left is not None
+        else ""
+    )
+    votes = f"{gate.approvals} of {plural(facts.quorum, 'approval')}"
+    return [Reason("gate", f"people must decide: {facts.title} ({who} may; {votes}{until})", known)]
+
+
+async def _scenario(case: Case, status: str) -> list[Reason]:
+    child = case.task.child_scenario_id
+    if status in ("pending", "processing"):
+        text = f"it is the scenario {child}, which is {status}"
+        return [
+            Reason(
+                "sub_scenario",
+                text,
+                {"scenario_id": child, "status": status, "why": f"/scenarios/{child}/why"},
+            )
+        ]
+    ended = "was not made yet" if status == "none" else f"ended as {status}"
+    text = f"its scenario {child} {ended}; the engine has not looked yet"
+    return [
+        Reason("sub_scenario_ended", text, {"scenario_id": child, "status": status}),
+        *await not_handed_out(case),
+    ]

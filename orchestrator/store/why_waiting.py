@@ -1,0 +1,122 @@
+"""Reasons of tasks that were not handed out: they wait for others, for a moment, or for the engine."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from .reports import reports_under_way
+from .standing import ORCHESTRATOR, Standing, standings
+from .why_records import SHOWN, Case, Reason, brief, iso, json_of, listed, plural, span
+
+LOOKED_AT: Final = 5_000
+"""Tasks of a scenario that are looked at to find some that a task waits for."""
+CHUNK: Final = 100
+EVENTS: Final = 500
+"""Entries of `task-events` that are looked at."""
+
+
+async def waits_for_tasks(case: Case) -> list[Reason]:
+    """It waits for other tasks, or for those that were added to it."""
+    task = case.task
+    found = await _unfinished_parents(case)
+    some = [brief(one) for one in found]
+    facts = {"count": task.waits_for, "tasks": some}
+    if task.group:
+        good, lost = task.counted
+        facts |= {"children": task.children, "done": good, "failed": lost, "made": task.written}
+        text = f"waits for {task.waits_for} of its {plural(task.children, 'child task')}: {listed(some)}"
+        return [Reason("waits_for_children", text, facts)]
+    text = f"waits for {plural(task.waits_for, 'task')}: {listed(some)}"
+    if need := task.rules.get("need"):
+        good, lost = task.counted
+        facts |= {"need": need, "good": good, "failed": lost}
+        text = f"waits until {need} of the tasks before it succeed ({good} did), at most {task.waits_for} are left: {listed(some)}"
+    return [Reason("waits_for_tasks", text, facts)]
+
+
+async def not_handed_out(case: Case) -> list[Reason]:
+    """Nothing holds it back, and it was not handed out."""
+    task = case.task
+    if task.start:
+        return [_waits_for_time(case)]
+    under_way = await reports_under_way(case.link, case.at, EVENTS)
+    if under_way.has(task.task_id, "look"):
+        return [
+            Reason("engine_will_look", "the engine was asked about it and has not looked yet"),
+            *await engine(case),
+        ]
+    if not under_way.complete:
+        text = "it waits for the engine, which has more reports to deal with than were looked at"
+        return [Reason("engine_will_look", text), *await engine(case)]
+    asked = task.rules.get("ask") or task.group or task.service == ORCHESTRATOR
+    what = "the engine was not asked about it" if asked else "it was not handed out"
+    return [Reason("lost", f"it is ready, but {what}: `scenarist fsck --repair` mends this")]
+
+
+async def report_or_lost(case: Case, what: str) -> list[Reason]:
+    """It was handed out and its entry is gone: its report is on its way, or somebody else removed the entry."""
+    under_way = await reports_under_way(case.link, case.at, EVENTS)
+    if not under_way.complete or under_way.has(case.task.task_id, "success", "failed", token=case.task.token):
+        text = "a worker has done it; the engine has not applied its report yet"
+        return [Reason("report_on_its_way", text), *await engine(case)]
+    text = f"it was handed out, but {what}: `scenarist fsck --repair` mends this"
+    return [Reason("lost", text, {"entry": case.task.entry, "entry_state": case.task.entry_state})]
+
+
+async def engine(case: Case) -> list[Reason]:
+    """What there is to say of the engine: how much it has to do, and whether there is one."""
+    length = await case.link.execute("XLEN", case.at.task_events)
+    groups = await case.link.execute("XINFO", "GROUPS", case.at.task_events) if length else []
+    names = [flat[1].decode() for flat in groups]
+    consumers: list[dict[bytes, int]] = []
+    if ORCHESTRATOR in names:
+        flats = await case.link.execute("XINFO", "CONSUMERS", case.at.task_events, ORCHESTRATOR)
+        consumers = [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in flats]
+    facts = {"reports": length, "replicas": len(consumers)}
+    silent = [one[b"idle"] for one in consumers]
+    if length and (not silent or min(silent) > 2 * case.lease_ms):
+        since = f"for {span(min(silent))}" if silent else "at all"
+        return [Reason("no_engine", f"no orchestrator has read reports {since}", facts)]
+    return (
+        [Reason("engine_busy", f"{plural(length, 'entry')} of reports wait for it", facts)] if length else []
+    )
+
+
+def _waits_for_time(case: Case) -> Reason:
+    moment = float(case.task.start)
+    facts = {"at": iso(moment), "in_ms": case.in_ms(moment)}
+    when = f"in {span(case.in_ms(moment))} ({iso(moment)})"
+    last = case.last_attempt
+    if last is None:
+        return Reason("delayed", f"it is to begin {when}", facts)
+    facts |= {"failed_attempt": last["attempt"], "error": last["error"]}
+    error = last["error"] if isinstance(last["error"], dict) else {}
+    why = f"{error.get('type', 'failed')}: {error.get('message', '')}".rstrip(": ")
+    return Reason(
+        "next_attempt", f"attempt {last['attempt']} failed ({why}), the next one begins {when}", facts
+    )
+
+
+async def _unfinished_parents(case: Case) -> list[Standing]:
+    """Some of the tasks that it waits for; near ones are looked at first."""
+    ids: list[str] = json_of(case.scenario.get("task_ids", "")) or []
+    nearest = list(_outwards(ids, case.task.task_id))[:LOOKED_AT]
+    found: list[Standing] = []
+    for first in range(0, len(nearest), CHUNK):
+        some = await standings(case.store, case.at, nearest[first : first + CHUNK])
+        found += [one for one in some if one and _holds_up(one, case.task.task_id)]
+        if len(found) >= min(SHOWN, case.task.waits_for):
+            return found[:SHOWN]
+    return found
+
+
+def _outwards(ids: list[str], task_id: str) -> Iterator[str]:
+    """What a task waits for mostly stands before it, and its children at the end."""
+    place = ids.index(task_id) if task_id in ids else len(ids)
+    yield from reversed(ids[:place])
+    yield from reversed(ids[place + 1 :])
+
+
+def _holds_up(parent: Standing, task_id: str) -> bool:
+    """Whether a task waits for another one: that has not ended, or its end was not counted yet."""
+    counted_from = int(parent.released or 0) - 1 if parent.is_final else 0
+    return counted_from >= 0 and f'"{task_id}"' in parent.consumers_text[counted_from:]
