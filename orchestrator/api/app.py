@@ -31,6 +31,7 @@ from . import (
     scenarios,
     schedule_fires,
     schedules,
+    states,
     tasks,
     templates,
     webhooks,
@@ -80,6 +81,7 @@ def create_app(
     handlers.install(app)
     routers = (
         scenarios,
+        states,
         batches,
         schedules,
         schedule_fires,

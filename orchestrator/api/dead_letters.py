@@ -36,6 +36,7 @@ NOT_REVIVED: Final = {
     "CANCELLING": "The scenario is being cancelled: wait for its end.",
     "ENDED": "The scenario was cancelled meanwhile.",
     "PURGED": "The scenario is being removed.",
+    "LEFT": "It belongs to a state that the scenario has left: events lead on.",
     "UNDONE": "What some of its tasks had done was undone: rerun it instead.",
 }
 

@@ -142,6 +142,25 @@ class PlannedTask(BaseModel):
     )
 
 
+class AfterOut(BaseModel):
+    """Where the clock leads."""
+
+    delay_ms: int = Field(description="Since the state began, milliseconds.")
+    to: str
+
+
+class PlannedState(BaseModel):
+    """A state, and the states that it leads to. Keys of its tasks begin with its name and `/`."""
+
+    name: str
+    on: dict[str, str] = Field(description="The next state by name of an event.")
+    then: str | None = Field(description="The next one when its tasks have succeeded.")
+    otherwise: str | None = Field(description="The next one when one did not.")
+    after: AfterOut | None
+    end: Literal["success", "failed", "cancelled"] | None = Field(description="How it ends the scenario.")
+    stages: list[list[str]]
+
+
 class PlanOut(BaseModel):
     """A generated and checked scenario of which nothing was stored. Ids within `fields` are of this plan only."""
 
@@ -157,6 +176,10 @@ class PlanOut(BaseModel):
         description="Keys of the tasks that may run at the same time, stage by stage."
     )
     critical_path: list[str] = Field(description="Keys along the longest chain of dependencies.")
+    initial: str | None = Field(default=None, description="Of a template with states: the first one.")
+    states: list[PlannedState] | None = Field(
+        default=None, description="Of a template with states; `stages` and `critical_path` are empty then."
+    )
     warnings: list[WarningOut]
 
 
@@ -232,6 +255,7 @@ class ScenarioItem(BaseModel):
     priority: int | None = None
     submitter: str | None = None
     batch_id: str | None = Field(default=None, description="The batch that it came with.")
+    state: str | None = Field(default=None, description="Of one with states: where it stands.")
     links: SelfLink
 
 
@@ -251,6 +275,9 @@ class ScenarioOut(ScenarioItem):
 
     variables: dict[str, Json]
     warnings: list[WarningOut]
+    allowed_events: list[str] | None = Field(
+        default=None, description="Of one with states: the events that it takes now."
+    )
     origin: OriginOut | None = Field(default=None, description="Of a rerun: what it runs anew.")
     reruns: list[str] = Field(
         default_factory=list, description="Ids of the scenarios that ran parts of it anew; some may be gone."

@@ -3,41 +3,68 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.templates import GeneratedScenario
+from orchestrator.templates import GeneratedScenario, StateSpec, TaskSpec
 
 Json = Any
 
 
 def plan_out(scenario: GeneratedScenario, warnings: list[Json]) -> dict[str, Json]:
     """A `PlanOut` of a scenario that was generated and is not going to be stored. CPU only."""
-    key_of = {task.id: task.key for task in scenario.tasks}
-    dependents = {task.key: [key_of[consumer] for consumer in task.consumers] for task in scenario.tasks}
-    order = [scenario.tasks[index].key for index in reversed(scenario.write_order)]
-    depth = _depths(order, dependents)
+    machine = scenario.machine
+    graphs = [_graph(scenario.tasks, scenario.write_order)] if machine is None else []
+    states = [_state(spec) for spec in machine.states] if machine else []
+    tasks = [task for one in graphs for task in one["tasks"]]
+    tasks += [task for one in states for task in one.pop("graph")]
     return {
         "name": scenario.name,
         "version": scenario.version,
         "variables": scenario.variables,
         "template_hash": scenario.template_hash,
-        "total": len(scenario.tasks),
-        "tasks": [
-            {
-                "key": task.key,
-                "service": task.service,
-                "name": task.name,
-                "queue": task.queue,
-                "consumers": dependents[task.key],
-                "fields": task.fields,
-                "policy": task.policy,
-                "rules": task.rules,
-                "on_ready": task.on_ready,
-            }
-            for task in scenario.tasks
-        ],
-        "stages": _stages(dependents, depth),
-        "critical_path": _longest(order, dependents),
+        "total": len(tasks),
+        "tasks": tasks,
+        "stages": graphs[0]["stages"] if graphs else [],
+        "critical_path": graphs[0]["critical_path"] if graphs else [],
+        "initial": machine.initial if machine else None,
+        "states": states if machine else None,
         "warnings": warnings,
     }
+
+
+def _state(spec: StateSpec) -> dict[str, Json]:
+    """A `PlannedState`; and its `graph`, tasks that are called by the state, too."""
+    found = _graph(spec.tasks, spec.write_order, f"{spec.name}/")
+    return {
+        "name": spec.name,
+        "on": spec.on,
+        "then": spec.then or None,
+        "otherwise": spec.otherwise or None,
+        "after": {"delay_ms": spec.after_ms, "to": spec.after} if spec.after else None,
+        "end": spec.end or None,
+        "stages": found["stages"],
+        "graph": found["tasks"],
+    }
+
+
+def _graph(tasks: Sequence[TaskSpec], write_order: Sequence[int], prefix: str = "") -> dict[str, Json]:
+    key_of = {task.id: prefix + task.key for task in tasks}
+    dependents = {key_of[task.id]: [key_of[consumer] for consumer in task.consumers] for task in tasks}
+    order = [key_of[tasks[index].id] for index in reversed(write_order)]
+    shown = [
+        {
+            "key": key_of[task.id],
+            "service": task.service,
+            "name": task.name,
+            "queue": task.queue,
+            "consumers": dependents[key_of[task.id]],
+            "fields": task.fields,
+            "policy": task.policy,
+            "rules": task.rules,
+            "on_ready": task.on_ready,
+        }
+        for task in tasks
+    ]
+    stages = _stages(dependents, _depths(order, dependents))
+    return {"tasks": shown, "stages": stages, "critical_path": _longest(order, dependents)}
 
 
 def _depths(order: Sequence[str], dependents: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -66,6 +66,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "scenario_final": Kind(
         409, "Scenario is final", "The scenario has ended; nothing of it can be cancelled or paused."
     ),
+    "invalid_transition": Kind(
+        409, "Event not allowed", "The state does not take this event; `allowed` lists those that it takes."
+    ),
     "bad_link": Kind(403, "Link is not valid", "It was not made here, or not for this gate: ask for another."),
     "may_not_decide": Kind(
         403, "May not decide", "`who` of the gate names those who may; the submitter may be left out."

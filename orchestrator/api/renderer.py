@@ -49,6 +49,7 @@ def order_frame(order: Order) -> bytes:
         "owner": asdict(order.owner),
         "line": asdict(order.line) if order.line else None,
         "admit": order.admit,
+        "templates": order.templates,
     }
     return frames.packed(head)
 

@@ -6,10 +6,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Request, Response
 
 from orchestrator.store.outcomes import OriginGone
-from orchestrator.store.records import ScenarioRecord
 from orchestrator.store.rerun import CannotRerun, Rerun
 from orchestrator.store.revival import Revival
-from workers_sdk.protocol.keys import is_id, scenario_id_from
+from workers_sdk.protocol.keys import scenario_id_from
 
 from .answers import json_response
 from .body import JsonRoute
@@ -18,8 +17,9 @@ from .dead_letters import edits_of, not_revived
 from .documented import ADMISSION, BODY, problems
 from .durability import durable
 from .models import GenerateOut
-from .problems import FieldError, Problem, not_found
-from .services import Needs, Services
+from .problems import FieldError, Problem
+from .scenarios import existing_scenario
+from .services import Needs
 from .submission import Answer, accepted
 from .views import scenario_item
 
@@ -39,11 +39,11 @@ ScenarioId = Annotated[str, Path(description="16 characters.")]
 )
 async def retry_scenario(scenario_id: ScenarioId, request: Request, needs: Needs) -> Response:
     """Bring back all tasks that failed, were skipped or cancelled; what succeeded stays. Branches that run go on."""
-    await _existing(scenario_id, request, needs)
+    await existing_scenario(scenario_id, request, needs)
     revived = await Revival(needs.store).retry(scenario_id)
     if revived.word != "OK":
         raise not_revived(revived.word)
-    record = await _existing(scenario_id, request, needs)
+    record = await existing_scenario(scenario_id, request, needs)
     return json_response({**scenario_item(record), "revived": len(revived.ids)})
 
 
@@ -65,7 +65,7 @@ async def retry_scenario(scenario_id: ScenarioId, request: Request, needs: Needs
 async def rerun_scenario(scenario_id: ScenarioId, body: RerunIn, request: Request, needs: Needs) -> Response:
     """Make a new scenario: that task and all that depends on it run anew, all else that succeeded is copied with its
     result. The old scenario stays as it is; each of the two names the other."""
-    record = await _existing(scenario_id, request, needs)
+    record = await existing_scenario(scenario_id, request, needs)
     await needs.admission.check()
     new_id = scenario_id_from(secrets.token_bytes(16))
     try:
@@ -83,11 +83,3 @@ def _cannot_rerun(error: CannotRerun) -> Problem:
     if error.word in OF_THE_START:
         return Problem("invalid_field", str(error), errors=[FieldError(pointer="/from", detail=str(error))])
     return Problem("cannot_rerun", str(error), extra={"reason": error.word})
-
-
-async def _existing(scenario_id: str, request: Request, needs: Services) -> ScenarioRecord:
-    record = await needs.store.scenario(scenario_id) if is_id(scenario_id) else None
-    if record is None:
-        raise not_found()
-    request.state.scenario_id = scenario_id
-    return record

@@ -1,10 +1,12 @@
 """Scenarios: generate, plan, list, watch."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
+from orchestrator.store.machines import MachineStore
 from orchestrator.store.records import ScenarioRecord
 from orchestrator.templates import Limits, TemplateError
 from workers_sdk.protocol.keys import is_id
@@ -123,6 +125,7 @@ async def carried_out(order: Order, size: int, needs: Services) -> Answer:
     Args:
         size: bytes of what was asked for.
     """
+    order = replace(order, templates=needs.registry.names())
     if size <= INLINE_BYTES:
         try:
             return await carry_out(order, needs.store, SMALL)
@@ -170,11 +173,13 @@ async def get_scenario(
     scenario_id: str, request: Request, needs: Needs, limit: Limit = DEFAULT_TASKS, cursor: Cursor = None
 ) -> Response:
     """Give status, percent, counts and the tasks in the order of the template: all of them when they fit on one page."""
-    scenario = await _existing(scenario_id, request, needs)
+    scenario = await existing_scenario(scenario_id, request, needs)
     page = await tasks_page(needs.store, scenario, limit=limit, cursor=cursor)
     whole = cursor is None and page.next_cursor is None
     result_ref = page.result_ref if whole else await last_result(needs.store, scenario)
-    more = {"result_ref": result_ref, "next_cursor": page.next_cursor}
+    more: dict[str, Any] = {"result_ref": result_ref, "next_cursor": page.next_cursor}
+    if scenario.machine:
+        more["allowed_events"] = await MachineStore(needs.store).allowed(scenario)
     return _with_tasks(scenario_item(scenario) | _details(scenario) | more, page.tasks)
 
 
@@ -194,12 +199,13 @@ async def list_tasks(
     cursor: Cursor = None,
 ) -> Response:
     """Give one page in the order of the template; go on with `next_cursor` until it is null."""
-    scenario = await _existing(scenario_id, request, needs)
+    scenario = await existing_scenario(scenario_id, request, needs)
     page = await tasks_page(needs.store, scenario, limit=limit, cursor=cursor, status=status)
     return _with_tasks({"next_cursor": page.next_cursor}, page.tasks)
 
 
-async def _existing(scenario_id: str, request: Request, needs: Services) -> ScenarioRecord:
+async def existing_scenario(scenario_id: str, request: Request, needs: Services) -> ScenarioRecord:
+    """A scenario by the id of an address. Raises Problem (404)."""
     scenario = await needs.store.scenario(scenario_id) if is_id(scenario_id) else None
     if scenario is None:
         raise not_found()

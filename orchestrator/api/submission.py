@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -38,6 +39,8 @@ class Order:
     line: Line | None = None
     admit: bool = True
     """Whether it may be refused because there is too much work."""
+    templates: Sequence[str] | None = None
+    """Names of all that there are; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ async def carry_out(order: Order, store: Store, limits: Limits) -> Answer:
         now=datetime.now(UTC),
         strict=order.strict,
         limits=limits,
+        templates=order.templates,
     )
     warnings = order.warnings + [warning_out(problem) for problem in scenario.warnings]
     if order.work == "plan":

@@ -75,6 +75,7 @@ def scenario_item(scenario: ScenarioRecord) -> dict[str, Json]:
         "priority": scenario.owner.priority,
         "submitter": scenario.owner.submitter or None,
         "batch_id": scenario.batch_id or None,
+        "state": scenario.state or None,
         "links": {"self": f"/scenarios/{scenario.scenario_id}"},
     }
 

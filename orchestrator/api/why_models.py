@@ -1,12 +1,12 @@
 """Answers to why."""
 
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from .models import Json
 
-REASON: Final = {
+REASON: Final[dict[str, Any]] = {
     "code": "waits_for_tasks",
     "message": "waits for 1 task: Write (processing)",
     "facts": {

@@ -31,10 +31,13 @@ _COMMANDS: Final = {
     },
     "Ask the API": {
         "remote:submit": "Start a scenario by the name of its template.",
+        "batch:batch": "Start a scenario for each line of a file.",
         "remote:scenario": "Show one scenario with its tasks.",
         "remote:scenarios": "List scenarios, newest first.",
         "remote:task": "Show all that is known of one task.",
         "why:why": "Say why a task does not run or a scenario is not done, and of one that has ended, how.",
+        "states:event": "Send an event to a scenario with states.",
+        "states:history": "Show how a scenario came from state to state.",
         "remote:cancel": "Cancel a scenario, or a task with all that depends on it.",
         "flow:pause": "Let no task of a scenario, a service or all services begin; what runs goes on.",
         "flow:resume": "Hand out what a pause held back.",
@@ -49,6 +52,14 @@ _COMMANDS: Final = {
 }
 # Commands of two words: first word -> what they are about, and the second words.
 _FAMILIES: Final = {
+    "batches": (
+        "Scenarios that were started together.",
+        {
+            "batch:show_": "Show how far a batch is.",
+            "batch:scenarios": "List the scenarios of a batch, by line.",
+            "batch:cancel": "Cancel all scenarios of a batch that have not ended.",
+        },
+    ),
     "service": (
         "Limits of services, and what waits for them.",
         {

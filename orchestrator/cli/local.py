@@ -36,8 +36,11 @@ def plan(
     else:
         settings = settings_of()
         with template_errors():
-            read = template_in(template) if is_file else template_registry(settings).get(template)
-            found = planned(read, body, settings)
+            if is_file:
+                found = planned(template_in(template), body, settings)
+            else:
+                registry = template_registry(settings)
+                found = planned(registry.get(template), body, settings, registry.names())
     show(found, plan_view(found), output)
     return Exit.OK
 

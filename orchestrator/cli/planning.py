@@ -1,7 +1,7 @@
 """Renders and checks templates here, without a server."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,8 +46,16 @@ def template_in(file: str) -> Template:
     return load_template(text, file=file, name=Path(file).stem)
 
 
-def planned(template: Template, body: Mapping[str, Json], settings: Settings) -> Json:
-    """The answer of `POST /plan` to `body`. Raises: CommandError, TemplateError."""
+def planned(
+    template: Template,
+    body: Mapping[str, Json],
+    settings: Settings,
+    templates: Collection[str] | None = None,
+) -> Json:
+    """The answer of `POST /plan` to `body`. `templates`: names of those that tasks may run; None: that is not checked.
+
+    Raises: CommandError, TemplateError.
+    """
     try:
         request = GenerateIn.model_validate(body)
     except pydantic.ValidationError as error:
@@ -61,6 +69,7 @@ def planned(template: Template, body: Mapping[str, Json], settings: Settings) ->
         now=datetime.now(UTC),
         strict=settings.strict_templates,
         limits=Limits(max_tasks=settings.max_tasks),
+        templates=templates,
     )
     warnings += [warning_out(problem) for problem in scenario.warnings]
     return plan_out(scenario, warnings)
@@ -69,4 +78,5 @@ def planned(template: Template, body: Mapping[str, Json], settings: Settings) ->
 def check(body: Mapping[str, Json], settings: Settings) -> None:
     """Refuse what the API would refuse. Raises CommandError."""
     with template_errors():
-        planned(template_registry(settings).get(body["scenario"]), body, settings)
+        registry = template_registry(settings)
+        planned(registry.get(body["scenario"]), body, settings, registry.names())

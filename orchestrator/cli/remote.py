@@ -11,7 +11,7 @@ from .exits import Exit
 from .follow import FINAL, follow
 from .options import Api, Description, Output, Slides, Timeout, Variables, api_url
 from .output import show
-from .request import body_of
+from .request import body_of, durability_of, less_durable
 from .view import STYLES, age_s, result_of, scenario_view, scenarios_table, task_table
 
 Watch = Annotated[bool, Parameter(name=["--watch", "-w"], negative=(), help="Follow it until its end.")]
@@ -24,6 +24,10 @@ def submit(
     description: Description = "",
     slides: Slides = None,
     var: Variables = (),
+    tenant: str | None = None,
+    priority: int | None = None,
+    submitter: str | None = None,
+    durability: str | None = None,
     watch: Watch = False,
     timeout: Timeout = None,
     idempotency_key: str | None = None,
@@ -33,12 +37,20 @@ def submit(
     """Start a scenario by the name of its template.
 
     Args:
+        tenant: Whose it is; tenants share the services fairly.
+        priority: 0 to 4 of its tasks that have none of their own; 0 goes first, 2 is usual.
+        submitter: Who starts it; gates may keep that person from deciding them.
+        durability: memory, fsync or replicated(n): what it is to survive before the answer.
         idempotency_key: A repeated submission with the same key gives the first scenario again.
     """
+    more = {"tenant": tenant, "priority": priority, "submitter": submitter}
+    body = body_of(name, description, slides, var) | {k: v for k, v in more.items() if v is not None}
+    if durability is not None:
+        body["durability"] = durability_of(durability)
     with ApiClient(api_url(api)) as client:
-        accepted = client.generate(body_of(name, description, slides, var), idempotency_key)
+        accepted = client.generate(body, idempotency_key)
         if output == "text":
-            for warning in accepted["warnings"]:
+            for warning in (*accepted["warnings"], *less_durable(accepted)):
                 Console(stderr=True).print(Text(f"warning: {warning['message']}", style="yellow"))
         if watch:
             return watched(client, accepted["scenario_id"], timeout, output)
@@ -69,6 +81,7 @@ def scenarios(
     *,
     status: str | None = None,
     name: str | None = None,
+    tenant: str | None = None,
     limit: int = 20,
     cursor: str | None = None,
     api: Api = None,
@@ -79,11 +92,12 @@ def scenarios(
     Args:
         status: Only those in this status.
         name: Only those of this template.
+        tenant: Only those of this tenant.
         limit: How many.
         cursor: Where the page before ended.
     """
     with ApiClient(api_url(api)) as client:
-        page = client.scenarios(status=status, name=name, limit=limit, cursor=cursor)
+        page = client.scenarios(status=status, name=name, tenant=tenant, limit=limit, cursor=cursor)
     show(page, scenarios_table(page["items"]), output)
     if page["next_cursor"] and output == "text":
         Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)

@@ -1,6 +1,7 @@
 """From words of the command line to the body of `POST /generate`."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,10 +25,15 @@ def variable_of(text: str, option: str = "--var") -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise CommandError(f"{option} {text}: write NAME=VALUE", Exit.USAGE)
+    return name, value_of(value)
+
+
+def value_of(text: str) -> Any:
+    """JSON where it is JSON, else the text. NaN is no JSON."""
     try:
-        return name, json.loads(value, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse)
     except ValueError:
-        return name, value
+        return text
 
 
 def edits_of(prompt: str | None, params: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
@@ -38,6 +44,21 @@ def edits_of(prompt: str | None, params: Sequence[str], fields: Sequence[str]) -
     if fields:
         body["fields"] = dict(variable_of(text, "--field") for text in fields)
     return body
+
+
+def durability_of(text: str) -> Any:
+    """`memory`, `fsync` or `replicated(n)`, as the API takes it. Raises CommandError (USAGE)."""
+    if text in ("memory", "fsync"):
+        return text
+    if found := re.fullmatch(r"replicated\((\d+)\)", text):
+        return {"replicated": int(found[1])}
+    raise CommandError(f"--durability {text}: write memory, fsync or replicated(n)", Exit.USAGE)
+
+
+def less_durable(accepted: Any) -> list[dict[str, str]]:
+    """A warning when what was accepted is not as safe as was asked for."""
+    reason = accepted["durability"]["reason"]
+    return [{"message": f"accepted, but not as durable as asked: {reason}"}] if reason else []
 
 
 def _refuse(constant: str) -> Any:

@@ -87,7 +87,7 @@ def scenario_view(scenario: Json, *, elapsed_s: float, rows: int = 30) -> Render
     shown = _most_important(tasks, rows)
     for task in shown:
         table.add_row(*_row(task, name[task["id"]], now))
-    parts: list[RenderableType] = [_headline(scenario, elapsed_s), table]
+    parts: list[RenderableType] = [_headline(scenario, elapsed_s), *_state(scenario), table]
     if len(shown) < len(tasks):
         parts.append(Text(f"  ... and {len(tasks) - len(shown)} more tasks", style="dim"))
     return Group(*parts)
@@ -109,6 +109,15 @@ def _headline(scenario: Json, elapsed_s: float) -> RenderableType:
         Text(status, style=STYLES.get(status, "")),
     )
     return line
+
+
+def _state(scenario: Json) -> list[RenderableType]:
+    """Where one with states stands."""
+    if not scenario.get("state"):
+        return []
+    events = scenario.get("allowed_events")
+    takes = Text(f"  takes {', '.join(events)}", style="dim") if events else Text("")
+    return [Text.assemble(("state ", "dim"), (scenario["state"], "bold cyan"), takes)]
 
 
 def _row(task: Json, name: str, now: datetime) -> list[RenderableType]:

@@ -68,5 +68,6 @@ class Launcher:
             now=now,
             strict=self._strict,
             limits=self._limits,
+            templates=self._registry.names(),
         )
         return new_scenario(found, [warning_out(problem) for problem in found.warnings], owner)

@@ -36,7 +36,7 @@ class SubScenarios:
         """Hold the task, then start its scenario. A crash in between is found by the next look at the task."""
         child_id = short_uuid(task.scenario_id, f"{task.id}/scenario/{task.attempt + 1}")
         said = {"child_scenario_id": child_id, **fields}
-        held = TaskEvent(task.id, EventKind.HOLD, task.token, said, cursor=task.attempt, by_engine=True)
+        held = TaskEvent(task.id, EventKind.HOLD, task.token, said, cursor=task.attempt + 1, by_engine=True)
         await self._store.advance(at, [held])
         now_held = await self._store.task(task.id)
         if now_held is None or now_held.child_scenario_id != child_id or now_held.status.is_final:

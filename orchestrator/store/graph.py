@@ -24,6 +24,7 @@ class Node:
         released: all of them have heard of its end.
         children: how many tasks it waits for that were added to it.
         undoes: it is a compensation.
+        holds: of a scenario with states: `machine` carries them, `state` stands for a visit of one; else empty.
         parents: those whose end it waits for; once it has children only these.
     """
 
@@ -35,6 +36,7 @@ class Node:
     rules: dict[str, Json]
     children: int
     undoes: bool
+    holds: str = ""
     parents: list["Node"] = field(default_factory=list)
 
     @property
@@ -92,7 +94,20 @@ def _node(task_id: str, values: Sequence[bytes | None]) -> Node:
         rules=loads(rules) if rules else {},
         children=int(group.split()[1]) if group else 0,
         undoes='"compensates"' in on_ready and "compensates" in loads(on_ready),
+        holds=next((word for word in ("machine", "state") if on_ready.startswith(f'{{"{word}":')), ""),
     )
+
+
+def over(graph: Graph) -> set[str]:
+    """Ids of the tasks that belong to states which a scenario has left: they must not live again."""
+    waiting = [node for node in graph.values() if node.holds and node.status.is_final]
+    found = {node.id for node in waiting}
+    while waiting:
+        for parent in waiting.pop().parents:
+            if parent.id not in found:
+                found.add(parent.id)
+                waiting.append(parent)
+    return found
 
 
 def _type_of(error: str) -> str:

@@ -21,7 +21,7 @@ Json = Any
 class CannotRerun(Exception):
     """Why not: a word, and a sentence for people.
 
-    Words: `unknown_task`, `ambiguous_task`, `not_final`, `unwritten`, `purged`, `too_many`.
+    Words: `unknown_task`, `ambiguous_task`, `not_final`, `unwritten`, `purged`, `too_many`, `machine`.
     """
 
     def __init__(self, word: str, message: str) -> None:
@@ -58,6 +58,10 @@ class Rerun:
             CannotRerun: with the reason.
             Unavailable, Refused: see `Link.execute`.
         """
+        if scenario.machine:
+            raise CannotRerun(
+                "machine", "What a state machine has done depends on events; they cannot be repeated."
+            )
         old = await self._read(scenario)
         first = _find(old, scenario.scenario_id, start)
         _choose(old, first)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from workers_sdk.protocol.keys import Partition
 from workers_sdk.protocol.messages import Status
 
-from .graph import Graph, Node, read_graph
+from .graph import Graph, Node, over, read_graph
 from .store import Store
 
 CAUSED: Final = frozenset(
@@ -30,7 +30,7 @@ Item = list[str | int]
 @dataclass(frozen=True, slots=True)
 class Revived:
     """A word of `revive.lua`, or UNWRITTEN: not all tasks of the scenario exist (yet), or UNDONE: some of what had succeeded
-    was compensated. `ids`: of the tasks that live again."""
+    was compensated, or LEFT: they belong to states that the scenario has left. `ids`: of the tasks that live again."""
 
     word: str
     ids: list[str] = field(default_factory=list)
@@ -47,14 +47,15 @@ class Revival:
         graph = await self._graph(scenario_id)
         if graph is None or _is_undone(graph):
             return Revived("UNDONE" if graph else "UNWRITTEN")
-        return await self._revive(scenario_id, _items(graph, [n for n in graph.values() if n.is_dead]), "all")
+        dead = [node for node in graph.values() if node.is_dead]
+        return await self._revive_some(scenario_id, graph, dead, "all")
 
     async def redrive(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
         """Bring back some tasks of a scenario, and what ended because of them."""
         graph = await self._graph(scenario_id)
         if graph is None or _is_undone(graph):
             return Revived("UNDONE" if graph else "UNWRITTEN")
-        return await self._revive(scenario_id, _items(graph, _with_caused(graph, task_ids)), "caused")
+        return await self._revive_some(scenario_id, graph, _with_caused(graph, task_ids), "caused")
 
     async def redrive_alone(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
         """The same for tasks that nothing depends on and that wait for nothing: the rest of the scenario is not read."""
@@ -65,11 +66,21 @@ class Revival:
         at = self._store.partitions.of(scenario_id)
         scope = await self._store.link.execute("HGET", at.scenario(scenario_id), "revive")
         graph = await self._graph(scenario_id) if scope else None
-        dead = [node for node in (graph or {}).values() if node.is_dead]
+        left = over(graph or {})
+        dead = [node for node in (graph or {}).values() if node.is_dead and node.id not in left]
         if scope == b"all":
             return await self._revive(scenario_id, _items(graph or {}, dead), "all", begun=True)
         caused = [node for node in dead if node.error_type in CAUSED]
         return await self._revive(scenario_id, _items(graph or {}, caused), "caused", begun=True)
+
+    async def _revive_some(
+        self, scenario_id: str, graph: Graph, dead: Sequence[Node], scope: Scope
+    ) -> Revived:
+        left = over(graph)
+        living = [node for node in dead if node.id not in left]
+        if dead and not living:
+            return Revived("LEFT")
+        return await self._revive(scenario_id, _items(graph, living), scope)
 
     async def _graph(self, scenario_id: str) -> Graph | None:
         return await read_graph(self._store.link, self._store.partitions.of(scenario_id), scenario_id)

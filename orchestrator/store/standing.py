@@ -27,7 +27,8 @@ class Standing:
             and nobody will get it), `gone`.
         start, lease, overdue, gate_timer: when these timers are due, ms.
         presence: for each line of `flow_places` 1 or 0: whether it stands there.
-        held_for: of a task that the engine holds: `gate mine`, `gate <state>`, `scenario <status>` or `scenario none`.
+        held_for: what the engine holds it for: `scenario <status>`, `scenario none`, `gate mine`, `gate <state>`, `machine none`, or
+            `machine <visit> <outcome> <tasks of this state that were made> <its timer>`, each - when there is none.
         listed_dead: of a dead letter: 1 when it stands in its lists, else 0.
         served: 1 when its service is known to be looked after.
         listed_gate: 1 when it stands in the list of gates.

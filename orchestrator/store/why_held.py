@@ -4,7 +4,7 @@ from typing import Any
 
 from .gates import GateStore
 from .why_records import Case, Reason, ms_of, plural, span
-from .why_waiting import not_handed_out
+from .why_waiting import not_handed_out, report_or_lost
 
 Json = Any
 
@@ -24,7 +24,10 @@ async def _gate(case: Case, state: str) -> list[Reason]:
     gate = await GateStore(case.store).gate(case.task.task_id)
     if gate is None or not gate.is_open:
         text = f"its gate is {state}; the engine has not applied that yet"
-        return [Reason("gate_ended", text, {"state": state}), *await not_handed_out(case)]
+        return [
+            Reason("gate_ended", text, {"state": state}),
+            *await report_or_lost(case, "nobody reported its end"),
+        ]
     facts = gate.facts
     left = case.in_ms(ms_of(gate.deadline)) if gate.deadline else None
     known: dict[str, Json] = {

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS
 
-from .why_records import SHOWN, Case, Reason, iso, ms_of, plural, span
+from .why_records import PATIENCE_MS, SHOWN, Case, Reason, iso, ms_of, plural, span, waited_ms
 from .why_waiting import report_or_lost
 
 NEAR: Final = 100
@@ -22,7 +22,8 @@ class Queue:
         waiting: entries that no worker has; `taken`: those that workers have.
         last: id of the entry that was delivered last.
         workers: consumers of the group: name, pending, idle (ms).
-        oldest_ms: since when the oldest of those waits that no worker has.
+        waited_ms: how long the oldest of those waits by now that no worker has.
+        is_read: a worker has made the group, so one was there once.
     """
 
     service: str
@@ -30,7 +31,8 @@ class Queue:
     taken: int = 0
     last: str = "0-0"
     workers: list[dict[str, Json]] = field(default_factory=list)
-    oldest_ms: int = 0
+    waited_ms: int = 0
+    is_read: bool = True
 
 
 async def queue_of(case: Case, service: str) -> Queue:
@@ -42,13 +44,14 @@ async def queue_of(case: Case, service: str) -> Queue:
     group = next((one for one in groups if one[b"name"] == GROUP_WORKERS.encode()), None)
     if group is None:
         first = await case.link.execute("XRANGE", name, "-", "+", "COUNT", 1)
-        return Queue(service, length, oldest_ms=_entry_ms(first))
+        return Queue(service, length, waited_ms=await waited_ms(case.link, first), is_read=False)
     last, pending = group[b"last-delivered-id"].decode(), group[b"pending"]
     consumers, first = await case.link.execute_many(
         [("XINFO", "CONSUMERS", name, GROUP_WORKERS), ("XRANGE", name, f"({last}", "+", "COUNT", 1)]
     )
     workers = [_worker(flat) for flat in consumers]
-    return Queue(service, max(0, length - pending), pending, last, workers, _entry_ms(first))
+    waits = await waited_ms(case.link, first)
+    return Queue(service, max(0, length - pending), pending, last, workers, waits)
 
 
 async def queued(case: Case) -> list[Reason]:
@@ -73,12 +76,11 @@ async def queued(case: Case) -> list[Reason]:
 
 def no_worker(case: Case, queue: Queue) -> list[Reason]:
     """Nobody reads a queue in which tasks wait, or nobody has for longer than the lease."""
-    if not queue.workers:
+    if not queue.is_read or (not queue.workers and queue.waited_ms > PATIENCE_MS):
         text = f"no worker has ever read the queue of {queue.service}"
         return [Reason("no_worker", text, {"service": queue.service, "workers": []})]
-    silent_ms = min(worker["idle_ms"] for worker in queue.workers)
-    waits_ms = case.now_ms - queue.oldest_ms
-    if silent_ms <= case.lease_ms or (queue.oldest_ms and waits_ms <= case.lease_ms):
+    silent_ms = min((worker["idle_ms"] for worker in queue.workers), default=0)
+    if min(silent_ms, queue.waited_ms) <= case.lease_ms:
         return []
     facts = {"service": queue.service, "silent_ms": silent_ms, "workers": queue.workers[:SHOWN]}
     text = f"no worker has read the queue of {queue.service} for {span(silent_ms)}"
@@ -147,7 +149,3 @@ def _worker(flat: list[Any]) -> dict[str, Json]:
     known = dict(zip(flat[::2], flat[1::2], strict=True))
     name = known[b"name"].decode(errors="replace")
     return {"name": name, "pending": known[b"pending"], "idle_ms": known[b"idle"]}
-
-
-def _entry_ms(entries: list[Any]) -> int:
-    return int(entries[0][0].split(b"-")[0]) if entries else 0

@@ -15,6 +15,9 @@ Json = Any
 
 SHOWN: Final = 5
 """Tasks, workers and the like that one reason names."""
+PATIENCE_MS: Final = 1_000
+"""A stream is read by nobody when an entry waits for longer and no reader is known: Redis knows readers only from the first
+entry on that they got."""
 _LEASE_MS: Final = 15_000
 
 
@@ -114,6 +117,15 @@ def scenario_fields(values: list[bytes | None]) -> dict[str, str]:
     }
 
 
+async def waited_ms(link: Link, entries: list[Any]) -> int:
+    """How long the first of some entries of a stream waits by now, ms; 0 when there is none. Their ids are of the clock of the
+    server, whatever clock the scripts go by."""
+    if not entries:
+        return 0
+    seconds, micros = await link.execute("TIME")
+    return max(0, int(seconds) * 1000 + int(micros) // 1000 - int(entries[0][0].split(b"-")[0]))
+
+
 async def lease_of(link: Link) -> int:
     """The lease that workers renew by, in ms."""
     return int(await link.execute("HGET", META, "lease_ms") or _LEASE_MS)
@@ -149,9 +161,9 @@ def span(ms: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 1 else f"{ms:.0f} ms"
 
 
-def plural(n: int, word: str) -> str:
-    """A number with its word."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+def plural(n: int, word: str, many: str = "") -> str:
+    """A number with its word; `many` is the word for several when it is not just one letter longer."""
+    return f"{n} {word if n == 1 else many or word + 's'}"
 
 
 def brief(task: Standing) -> dict[str, str]:

@@ -5,7 +5,19 @@ from typing import Final
 
 from .reports import reports_under_way
 from .standing import ORCHESTRATOR, Standing, standings
-from .why_records import SHOWN, Case, Reason, brief, iso, json_of, listed, plural, span
+from .why_records import (
+    PATIENCE_MS,
+    SHOWN,
+    Case,
+    Reason,
+    brief,
+    iso,
+    json_of,
+    listed,
+    plural,
+    span,
+    waited_ms,
+)
 
 LOOKED_AT: Final = 5_000
 """Tasks of a scenario that are looked at to find some that a task waits for."""
@@ -64,21 +76,24 @@ async def report_or_lost(case: Case, what: str) -> list[Reason]:
 
 async def engine(case: Case) -> list[Reason]:
     """What there is to say of the engine: how much it has to do, and whether there is one."""
-    length = await case.link.execute("XLEN", case.at.task_events)
-    groups = await case.link.execute("XINFO", "GROUPS", case.at.task_events) if length else []
-    names = [flat[1].decode() for flat in groups]
-    consumers: list[dict[bytes, int]] = []
-    if ORCHESTRATOR in names:
-        flats = await case.link.execute("XINFO", "CONSUMERS", case.at.task_events, ORCHESTRATOR)
-        consumers = [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in flats]
-    facts = {"reports": length, "replicas": len(consumers)}
-    silent = [one[b"idle"] for one in consumers]
-    if length and (not silent or min(silent) > 2 * case.lease_ms):
-        since = f"for {span(min(silent))}" if silent else "at all"
-        return [Reason("no_engine", f"no orchestrator has read reports {since}", facts)]
-    return (
-        [Reason("engine_busy", f"{plural(length, 'entry')} of reports wait for it", facts)] if length else []
+    stream = case.at.task_events
+    length, first = await case.link.execute_many([("XLEN", stream), ("XRANGE", stream, "-", "+", "COUNT", 1)])
+    if not length:
+        return []
+    groups = {flat[1].decode() for flat in await case.link.execute("XINFO", "GROUPS", stream)}
+    read = ORCHESTRATOR in groups
+    consumers = await case.link.execute("XINFO", "CONSUMERS", stream, ORCHESTRATOR) if read else []
+    silent = min((dict(zip(flat[::2], flat[1::2], strict=True))[b"idle"] for flat in consumers), default=None)
+    waits = await waited_ms(case.link, first)
+    facts = {"reports": length, "replicas": len(consumers), "oldest_ms": waits}
+    busy = (
+        f"{plural(length, 'entry', 'entries')} of reports wait for the engine, the oldest for {span(waits)}"
     )
+    if not read or (silent is None and waits > PATIENCE_MS):
+        return [Reason("no_engine", f"no orchestrator has ever read reports; {busy}", facts)]
+    if silent is not None and min(silent, waits) > 2 * case.lease_ms:
+        return [Reason("no_engine", f"no orchestrator has read reports for {span(silent)}; {busy}", facts)]
+    return [Reason("engine_busy", busy, facts)]
 
 
 def _waits_for_time(case: Case) -> Reason:

@@ -50,10 +50,17 @@ class Desk:
     """One scenario, one replica that only does what it is told."""
 
     def __init__(
-        self, link: RedisLink, text: str = ORDER, *, chunk: int = 64, owner: Owner | None = None, **variables: Any
+        self,
+        link: RedisLink,
+        text: str = ORDER,
+        *,
+        chunk: int = 64,
+        lease_ms: int = 15_000,
+        owner: Owner | None = None,
+        **variables: Any,
     ) -> None:
         self.link = link
-        self.store = Store(link, Partitions(1), Policy(chunk=chunk), scripts=virtual_scripts())
+        self.store = Store(link, Partitions(1), Policy(chunk=chunk, lease_ms=lease_ms), scripts=virtual_scripts())
         self.at = self.store.partitions[0]
         self.machines = MachineStore(self.store)
         self.now = START_MS

@@ -22,8 +22,8 @@
 --                       or milliseconds to wait)
 --
 -- Kinds of the engine's own: release goes on releasing from a cursor; go dispatches a task that it was asked about;
--- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside, when the
--- cursor is the number of its attempts so far.
+-- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside, as the
+-- attempt that the cursor says (0: whichever is next).
 -- Returns  three lists: per report one of the words, the ids of the scenarios that ended, and timers of flow that are due
 --          APPLIED
 --          DUPLICATE   it says what is known
@@ -66,7 +66,8 @@ local function engine_refusal(task, kind, token, cursor)
   if token ~= '' or (task.flow_places or '') ~= '' then return 'STALE' end
   -- It waits for the clock; or the engine looked before an attempt that has come and gone.
   if redis.call('ZSCORE', timers, 'start:' .. task.id) then return 'STALE' end
-  return kind == 'hold' and tonumber(cursor) ~= (tonumber(task.attempt) or 0) and 'STALE' or nil
+  local wanted = kind == 'hold' and tonumber(cursor) or 0
+  return wanted > 0 and wanted ~= (tonumber(task.attempt) or 0) + 1 and 'STALE' or nil
 end
 
 -- Why a report cannot be applied, or nil.

@@ -49,6 +49,7 @@ if conflict then return {'CONFLICT', conflict} end
 if offset == 0 and state[1] + total > limit then return {'TOO_MANY'} end
 
 create(events, timers, services, list, nonce, now, now, at_ms)
+redis.call('HINCRBY', scenario, 'spawned', #list)
 redis.call('HSET', scenario, 'total', state[1] + #list, 'task_ids', string.sub(state[2], 1, -2) .. ',' .. string.sub(ids, 2))
 found.pending = found.pending + #list
 found.changed = found.changed or {}

@@ -15,10 +15,10 @@ from workers_sdk.protocol.scripts import LUA, Script, Scripts
 NAMES = sorted(CASES)
 """Of cases: the name of a script, and after a colon the way through it where there are several."""
 READS = {
-    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "LLEN", "SCARD", "SMEMBERS", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE", "ZCARD",
+    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "LINDEX", "LLEN", "SCARD", "SMEMBERS", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE", "ZCARD",
     "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
 }  # fmt: skip
-LISTS = ("attempts:", "audit:", "fires:")
+LISTS = ("attempts:", "audit:", "fires:", "history:")
 KEYLESS = {"TIME"}
 WITH_GROUP_WORD = {"XINFO", "XGROUP"}  # their key is the third word
 GARBAGE = ["", "x", "-1", "1e999", b"\xff\xfe", "9" * 400]

@@ -32,15 +32,21 @@ local function presence(prefix, id, places)
   return marks
 end
 
--- What the orchestrator holds a task for: `gate <state>` (`mine` when it is open under this token), or the status of the
--- scenario that it started (`none`: there is no such scenario).
-local function held_for(prefix, id, token, child)
+-- What the orchestrator holds a task for: `scenario <status>` of the one that it started (`none`: there is no such scenario),
+-- `gate <state>` (`mine` when it is open under this token), or `machine <visit> <outcome> <written> <timer>` (each - when
+-- there is none; `machine none`: it has not begun).
+local function held_for(prefix, id, scenario_id, token, child)
   if child ~= '' then
     return 'scenario ' .. (redis.call('HGET', prefix .. 'scenario:' .. child, 'status') or 'none')
   end
   local v = redis.call('HMGET', prefix .. 'gate:' .. id, 'state', 'token')
-  if not v[1] then return '' end
-  return 'gate ' .. (v[1] == 'open' and v[2] == token and 'mine' or v[1])
+  if v[1] then return 'gate ' .. (v[1] == 'open' and v[2] == token and 'mine' or v[1]) end
+  if redis.call('HGET', prefix .. 'scenario:' .. scenario_id, 'machine') ~= id then return '' end
+  v = redis.call('HMGET', prefix .. 'machine:' .. scenario_id, 'visit', 'outcome', 'written', 'until_ms')
+  if not v[1] then return 'machine none' end
+  v[4] = redis.call('ZSCORE', prefix .. 'timers', 'state:' .. scenario_id) or (v[4] or '0') ~= '0' and 'gone'
+  for i = 2, 4 do v[i] = v[i] and v[i] ~= '' and v[i] or '-' end
+  return 'machine ' .. table.concat(v, ' ')
 end
 
 -- Whether a dead letter stands in both of its lists: 1 or 0; empty: it is none.
@@ -61,7 +67,7 @@ local function standing_of(prefix, workers, id)
     v[n + 1 + k] = redis.call('ZSCORE', timers, kind .. id) or ''
   end
   v[n + 6] = presence(prefix, id, v[14])
-  v[n + 7] = v[8] == 'orchestrator' and v[1] == 'processing' and held_for(prefix, id, v[5], v[16]) or ''
+  v[n + 7] = v[8] == 'orchestrator' and v[1] == 'processing' and held_for(prefix, id, v[2], v[5], v[16]) or ''
   v[n + 8] = listed_dead(prefix, id, v[15])
   v[n + 9] = tostring(redis.call('SISMEMBER', prefix .. 'services', v[3]))
   v[n + 10] = redis.call('ZSCORE', prefix .. 'gates', id) and '1' or '0'
