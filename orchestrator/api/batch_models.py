@@ -11,7 +11,10 @@ from .problems import FieldError
 Json = Any
 
 BATCH_ID: Final = "2q7m0a9d4kx1ws8h"
-_LINKS: Final[dict[str, Json]] = {"self": f"/batches/{BATCH_ID}", "scenarios": f"/batches/{BATCH_ID}/scenarios"}
+_LINKS: Final[dict[str, Json]] = {
+    "self": f"/batches/{BATCH_ID}",
+    "scenarios": f"/batches/{BATCH_ID}/scenarios",
+}
 _SAFE: Final[dict[str, Json]] = {"asked": "memory", "reached": "memory", "reason": None}
 
 

@@ -59,7 +59,9 @@ _LINES: Final = {
     summary="Start many scenarios",
     response_model=BatchAcceptedOut,
     responses={
-        201: {"headers": {"Location": {"description": "Address of the batch.", "schema": {"type": "string"}}}},
+        201: {
+            "headers": {"Location": {"description": "Address of the batch.", "schema": {"type": "string"}}}
+        },
         **problems(
             *BODY, *ADMISSION, "too_many_lines", "busy", "batch_cancelled", "invalid_field", "internal_error"
         ),

@@ -95,7 +95,9 @@ class Intake:
             if problem is None:
                 raise
             return problem if problem.code in BREAKING else _refused(number, problem)
-        return {"line": number, "scenario_id": answer.scenario_id} | ({"replayed": True} if answer.replayed else {})
+        return {"line": number, "scenario_id": answer.scenario_id} | (
+            {"replayed": True} if answer.replayed else {}
+        )
 
     async def _made(self, number: int, data: bytes) -> Answer:
         needs = self._needs

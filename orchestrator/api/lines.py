@@ -52,9 +52,7 @@ async def _next(chunks: AsyncIterator[bytes], settings: Settings) -> bytes | Non
 
 def _checked(line: bytearray, number: int, settings: Settings) -> bytes:
     if len(line) > settings.max_body_bytes:
-        raise Problem(
-            "body_too_large", f"Line {number} is longer than {settings.max_body_bytes} bytes."
-        )
+        raise Problem("body_too_large", f"Line {number} is longer than {settings.max_body_bytes} bytes.")
     if line and number > settings.batch_max_lines:
         raise Problem("too_many_lines", f"The batch has more than {settings.batch_max_lines} lines.")
     return bytes(line)

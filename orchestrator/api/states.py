@@ -89,7 +89,8 @@ async def _sent(scenario: ScenarioRecord, event: Event, needs: Services) -> Sent
 
 async def _refused(scenario: ScenarioRecord, sent: Sent, needs: Services) -> Problem:
     if sent.refusal is Refusal.NOT_ALLOWED:
-        return _not_allowed(scenario, sent, f"The state {sent.state!r} does not take this event.")
+        takes = f"it takes {', '.join(sent.allowed)}" if sent.allowed else "it takes none"
+        return _not_allowed(scenario, sent, f"The state {sent.state!r} does not take this event; {takes}.")
     if sent.refusal is Refusal.CONFLICT:
         return Problem("idempotency_conflict", "Another event was taken under this id.")
     if sent.refusal is Refusal.ENDED:

@@ -122,9 +122,12 @@ def _object(response: httpx.Response) -> dict[str, Json]:
 def _problem(response: httpx.Response, problem: Mapping[str, Json]) -> str:
     """Problem details (RFC 9457) as lines of text."""
     lines = [f"{problem['title']} (HTTP {response.status_code})"]
-    if detail := problem.get("detail"):
+    errors, detail = problem.get("errors", []), str(problem.get("detail") or "")
+    if problem.get("code") == "not_found" and (path := problem.get("instance")):
+        detail = f"There is nothing at {path}: the id is wrong, or retention removed it."
+    if detail and not any(error.get("detail", "?") in detail for error in errors):  # else it stands below
         lines.append(f"  {detail}")
-    for error in problem.get("errors", []):
-        place = error.get("pointer") or error.get("field") or ""
+    for error in errors:
+        place = error.get("pointer") or error.get("field") or error.get("parameter") or ""
         lines.append(f"  {place}: {error.get('detail') or error.get('message') or error}".replace(" : ", " "))
     return "\n".join(lines)

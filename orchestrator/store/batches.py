@@ -73,14 +73,23 @@ class Batches:
         """Scenarios of the lines behind `after`."""
         at = self._store.partitions.of(batch_id)
         found = await self._store.link.execute(
-            "ZRANGEBYSCORE", at.batch_scenarios(batch_id), f"({after}", "+inf", "WITHSCORES", "LIMIT", 0, limit + 1
+            "ZRANGEBYSCORE",
+            at.batch_scenarios(batch_id),
+            f"({after}",
+            "+inf",
+            "WITHSCORES",
+            "LIMIT",
+            0,
+            limit + 1,
         )
         places = list(zip(found[::2], found[1::2], strict=True))
         shown = places[:limit]
         commands = [("HMGET", at.scenario(one.decode()), *LISTED) for one, _ in shown]
         records = [listed_record(values) for values in await self._store.link.execute_many(commands)]
         items = [
-            (int(line), record) for (_, line), record in zip(shown, records, strict=True) if record is not None
+            (int(line), record)
+            for (_, line), record in zip(shown, records, strict=True)
+            if record is not None
         ]
         return BatchPage(items, int(shown[-1][1]) if len(places) > limit else None)
 

@@ -27,11 +27,13 @@ class Standing:
             and nobody will get it), `gone`.
         start, lease, overdue, gate_timer: when these timers are due, ms.
         presence: for each line of `flow_places` 1 or 0: whether it stands there.
-        held_for: what the engine holds it for: `scenario <status>`, `scenario none`, `gate mine`, `gate <state>`, `machine none`, or
-            `machine <visit> <outcome> <tasks of this state that were made> <its timer>`, each - when there is none.
+        held_for: what the engine holds it for: `scenario <status>`, `scenario none`, `gate <state> <deadline in ms>` (state `mine`:
+            it is open), `machine none`, or `machine <state> <outcome> <tasks of this state that were made> <until in ms>
+            <its timer>`, each - when there is none.
         listed_dead: of a dead letter: 1 when it stands in its lists, else 0.
         served: 1 when its service is known to be looked after.
         listed_gate: 1 when it stands in the list of gates.
+        asked_for: of a task with rules: words of what the engine is asked about it: foreach, gate, scenario, machine, state.
     """
 
     task_id: str
@@ -64,6 +66,7 @@ class Standing:
     listed_dead: str
     served: str
     listed_gate: str
+    asked_for: str
 
     @property
     def texts(self) -> list[str]:
@@ -116,6 +119,11 @@ class Standing:
     def waiting_place(self) -> str:
         """The lane or the like that it waits in, by its own word; empty: none."""
         return self.flow_places.split("\n")[0] if self.flow_places and not self.token else ""
+
+    def holds_up(self, task_id: str) -> bool:
+        """Whether a task waits for this one: it has not ended, or its end was not counted yet."""
+        counted_from = int(self.released or 0) - 1 if self.is_final else 0
+        return counted_from >= 0 and f'"{task_id}"' in self.consumers_text[counted_from:]
 
 
 async def standings(store: Store, at: Partition, task_ids: Sequence[str]) -> list[Standing | None]:

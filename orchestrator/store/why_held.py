@@ -3,7 +3,9 @@
 from typing import Any
 
 from .gates import GateStore
-from .why_records import Case, Reason, ms_of, plural, span
+from .machine_records import allowed_of
+from .machines import MachineStore
+from .why_records import Case, Reason, iso, ms_of, plural, span
 from .why_waiting import not_handed_out, report_or_lost
 
 Json = Any
@@ -11,11 +13,13 @@ Json = Any
 
 async def held_by_engine(case: Case) -> list[Reason]:
     """What the engine waits for."""
-    what, _, state = case.task.held_for.partition(" ")
+    what, *state = case.task.held_for.split(" ")
     if what == "gate":
-        return await _gate(case, state)
+        return await _gate(case, state[0])
     if what == "scenario":
-        return await _scenario(case, state)
+        return await _scenario(case, state[0])
+    if what == "machine":
+        return await _machine(case)
     text = "the orchestrator waits for something from outside: an event, or the end of tasks that it made"
     return [Reason("held_by_orchestrator", text, {"since": case.task.updated_at})]
 
@@ -62,3 +66,29 @@ async def _scenario(case: Case, status: str) -> list[Reason]:
         Reason("sub_scenario_ended", text, {"scenario_id": child, "status": status}),
         *await not_handed_out(case),
     ]
+
+
+async def _machine(case: Case) -> list[Reason]:
+    scenario_id = case.task.scenario_id
+    task, machine = (
+        await case.store.task(case.task.task_id),
+        await MachineStore(case.store).current(scenario_id),
+    )
+    if task is None or machine is None:
+        text = "its states have not begun; the engine has not looked yet"
+        return [Reason("state_machine", text), *await not_handed_out(case)]
+    if machine.outcome:
+        text = f"its state {machine.state} ends it as {machine.outcome}; the engine has not applied that yet"
+        facts = {"state": machine.state, "outcome": machine.outcome}
+        return [Reason("state_machine", text, facts), *await not_handed_out(case)]
+    allowed = allowed_of(task, machine)
+    left = case.in_ms(machine.until_ms) if machine.until_ms else None
+    known: dict[str, Json] = {
+        "state": machine.state, "since": machine.since, "allowed": allowed, "until": iso(machine.until_ms) if left is not None else None,
+        "in_ms": left, "send": f"/scenarios/{scenario_id}/events",
+    }  # fmt: skip
+    waits = [f"an event ({', '.join(allowed)})"] if allowed else []
+    waits += [f"its time, in {span(left)}"] if left is not None else []
+    waits += ["the end of its tasks"] if machine.written else []
+    text = f"it is in the state {machine.state} since {machine.since} and waits for {' or '.join(waits) or 'nothing'}"
+    return [Reason("state_machine", text, known)]

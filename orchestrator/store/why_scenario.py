@@ -25,9 +25,8 @@ def kind_of(task: Standing) -> str:
 
 
 def _held_kind(task: Standing) -> str:
-    return {"gate": "gate", "scenario": "sub_scenario"}.get(
-        task.held_for.partition(" ")[0], "held_by_orchestrator"
-    )
+    known = {"gate": "gate", "scenario": "sub_scenario", "machine": "state_machine"}
+    return known.get(task.held_for.partition(" ")[0], "held_by_orchestrator")
 
 
 async def about_scenario(store: Store, at: Partition, known: dict[str, str]) -> list[Reason]:

@@ -118,7 +118,7 @@ async def _unfinished_parents(case: Case) -> list[Standing]:
     found: list[Standing] = []
     for first in range(0, len(nearest), CHUNK):
         some = await standings(case.store, case.at, nearest[first : first + CHUNK])
-        found += [one for one in some if one and _holds_up(one, case.task.task_id)]
+        found += [one for one in some if one and one.holds_up(case.task.task_id)]
         if len(found) >= min(SHOWN, case.task.waits_for):
             return found[:SHOWN]
     return found
@@ -129,9 +129,3 @@ def _outwards(ids: list[str], task_id: str) -> Iterator[str]:
     place = ids.index(task_id) if task_id in ids else len(ids)
     yield from reversed(ids[:place])
     yield from reversed(ids[place + 1 :])
-
-
-def _holds_up(parent: Standing, task_id: str) -> bool:
-    """Whether a task waits for another one: that has not ended, or its end was not counted yet."""
-    counted_from = int(parent.released or 0) - 1 if parent.is_final else 0
-    return counted_from >= 0 and f'"{task_id}"' in parent.consumers_text[counted_from:]

@@ -49,7 +49,7 @@ class _States:
         drafts = {name: self._drafted(name, top, forms[name]) for name in self._planners}
         self._findings += self._of_services(top, forms)
         known = {name: states[name] for name in self._rows}
-        self._findings += _ways(known, top)
+        self._findings += _ways(known, list(states), top.get("initial"))
         self._findings += _kinds(known)
         self._check_size(drafts)
         later = {finding.path for finding in self._findings if finding.code == RUN_TIME}
@@ -126,24 +126,21 @@ def _targets(state: str, fields: dict[str, Json]) -> Iterator[tuple[Path, Json]]
         yield ("states", state, "after", name), after[name]
 
 
-def _ways(states: Mapping[str, dict[str, Json]], top: Mapping[str, Json]) -> Iterator[Finding]:
-    """Names of states that are none, and states that nothing leads to."""
-    initial = top.get("initial") or next(iter(states), "")
-    found: list[tuple[Path, Json]] = [(("initial",), initial)]
-    reached = {initial}
-    ways = {name: list(_targets(name, fields)) for name, fields in states.items()}
-    waiting = [initial]
-    for name in waiting:  # grows
-        for _, target in ways.get(name, ()):
+def _ways(states: Mapping[str, dict[str, Json]], names: list[str], initial: Json) -> Iterator[Finding]:
+    """Names of states that are none; or when there are no such, states that nothing leads to."""
+    ways = [way for name, fields in states.items() for way in _targets(name, fields)]
+    wrong = False
+    for path, target in [(("initial",), initial), *ways]:
+        if isinstance(target, str) and target not in names:
+            message, wrong = f"there is no state {shown(target)}", True
+            yield Finding("unknown_state", message, path=path, hint=did_you_mean(target, names))
+    reached = [initial or next(iter(names), "")]
+    for name in reached:  # grows
+        for _, target in _targets(name, states.get(name, {})):
             if isinstance(target, str) and target not in reached:
-                reached.add(target)
-                waiting.append(target)
-    for path, target in [*found, *(way for some in ways.values() for way in some)]:
-        if isinstance(target, str) and target not in states:
-            message = f"there is no state {shown(target)}"
-            yield Finding("unknown_state", message, path=path, hint=did_you_mean(target, states))
-    for name in states:
-        if name not in reached:
+                reached.append(target)
+    for name in names:
+        if not wrong and name not in reached:
             message = f"nothing leads to the state {name!r}"
             yield Finding("unreachable_state", message, path=("states", name), severity="warning")
 

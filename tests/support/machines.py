@@ -60,7 +60,9 @@ class Desk:
         **variables: Any,
     ) -> None:
         self.link = link
-        self.store = Store(link, Partitions(1), Policy(chunk=chunk, lease_ms=lease_ms), scripts=virtual_scripts())
+        self.store = Store(
+            link, Partitions(1), Policy(chunk=chunk, lease_ms=lease_ms), scripts=virtual_scripts()
+        )
         self.at = self.store.partitions[0]
         self.machines = MachineStore(self.store)
         self.now = START_MS

@@ -21,7 +21,9 @@ from workers_sdk.protocol.messages import EventKind
 class Works:
     """See the module. `link` leads to an empty server."""
 
-    def __init__(self, link: RedisLink, policy: Policy | None = None, artifacts: Artifacts | None = None) -> None:
+    def __init__(
+        self, link: RedisLink, policy: Policy | None = None, artifacts: Artifacts | None = None
+    ) -> None:
         self.link = link
         self.store = Store(link, Partitions(1), policy or Policy(), scripts=virtual_scripts())
         self.batches = Batches(self.store)

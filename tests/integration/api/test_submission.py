@@ -36,7 +36,9 @@ async def test_an_owner_is_shown_and_reaches_the_tasks(client: httpx.AsyncClient
     assert b'"{\\"flow\\":{\\"tenant\\":\\"acme\\",\\"priority\\":0}}"' in entry[1][5]
 
 
-async def test_a_plain_scenario_has_no_trace_of_an_owner(client: httpx.AsyncClient, services: Services) -> None:
+async def test_a_plain_scenario_has_no_trace_of_an_owner(
+    client: httpx.AsyncClient, services: Services
+) -> None:
     answer = await client.post("/generate", json=ALONE)
 
     key = f"scenario:{answer.json()['scenario_id']}"
@@ -127,7 +129,9 @@ async def test_beyond_the_most_unfinished_scenarios_nothing_is_stored(
     assert await dump(link) == before
 
 
-async def test_a_tenant_has_a_limit_of_its_own(client: httpx.AsyncClient, app: FastAPI, link: RedisLink) -> None:
+async def test_a_tenant_has_a_limit_of_its_own(
+    client: httpx.AsyncClient, app: FastAPI, link: RedisLink
+) -> None:
     with_policy(app, Policy(max_unfinished_of_tenant=2))
     bodies = [ALONE | {"tenant": tenant} for tenant in ("a", "b") * 10] + [ALONE] * 3
     answers = await asyncio.gather(*(client.post("/generate", json=body) for body in bodies))

@@ -74,7 +74,9 @@ async def test_what_is_brought_back_counts_again(link: RedisLink) -> None:
     assert await works.tenants() == {}
 
 
-async def test_a_repeated_line_is_counted_once_and_another_one_in_its_place_is_refused(link: RedisLink) -> None:
+async def test_a_repeated_line_is_counted_once_and_another_one_in_its_place_is_refused(
+    link: RedisLink,
+) -> None:
     works = await Works(link).open()
     scenario = owned(scenario_id=scenario_id_of(BATCH, 1))
     first = await works.store.submit(scenario, line=line(1))
@@ -142,7 +144,9 @@ async def test_a_batch_goes_with_the_last_of_its_scenarios(link: RedisLink) -> N
     assert not await link.execute("EXISTS", works.at.batch(BATCH), works.at.batch_scenarios(BATCH))
 
 
-async def test_a_batch_whose_sender_went_away_expires_after_the_last_of_its_scenarios(link: RedisLink) -> None:
+async def test_a_batch_whose_sender_went_away_expires_after_the_last_of_its_scenarios(
+    link: RedisLink,
+) -> None:
     works = await Works(link, Policy(retention_ms=1_000)).open()
     await add(works, 1)
     assert await link.execute("PTTL", works.at.batch(BATCH)) == -1

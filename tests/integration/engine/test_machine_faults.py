@@ -77,7 +77,9 @@ async def dies(desk: Desk, left: int, *, after: bool) -> bool:
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("event", ["go", "again", "stop"])
-async def test_a_replica_may_die_at_any_call_and_another_goes_on(link: RedisLink, event: str, after: bool) -> None:
+async def test_a_replica_may_die_at_any_call_and_another_goes_on(
+    link: RedisLink, event: str, after: bool
+) -> None:
     points = 0
     while True:
         await link.execute("FLUSHALL")
@@ -110,7 +112,9 @@ async def _ends_well(desk: Desk, event: str) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_replica_may_die_at_any_call_when_the_tasks_of_a_state_have_ended(link: RedisLink, after: bool) -> None:
+async def test_a_replica_may_die_at_any_call_when_the_tasks_of_a_state_have_ended(
+    link: RedisLink, after: bool
+) -> None:
     points, died = 0, True
     while died:
         await link.execute("FLUSHALL")
@@ -283,7 +287,9 @@ async def test_nothing_is_left_after_the_purge(link: RedisLink, ends: bool) -> N
         continue
 
     left = [name.decode() for name in await link.execute("KEYS", "*")]
-    assert not [name for name in left if re.search(desk.id, name) or name.startswith(("machine", "history", "task:"))]
+    assert not [
+        name for name in left if re.search(desk.id, name) or name.startswith(("machine", "history", "task:"))
+    ]
     assert await link.execute("ZCARD", desk.at.timers) == 0
     assert await leaked_keys(link) == []
 

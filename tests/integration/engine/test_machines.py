@@ -327,4 +327,8 @@ async def test_tasks_of_a_state_share_the_services_as_their_owner_may(link: Redi
 
     rules = {task.name: task.rules.get("flow") for task in await desk.tasks()}
 
-    assert rules == {"tries": None, "A": {"tenant": "acme", "priority": 1}, "B": {"tenant": "acme", "priority": 1}}
+    assert rules == {
+        "tries": None,
+        "A": {"tenant": "acme", "priority": 1},
+        "B": {"tenant": "acme", "priority": 1},
+    }

@@ -124,9 +124,7 @@ class House:
     async def task(self, scenario_id: str, name: str) -> str:
         record = await self.store.scenario(scenario_id)
         assert record
-        return next(
-            task.id for task in await self.store.tasks(record.task_ids) if task and task.name == name
-        )
+        return next(task.id for task in await self.store.tasks(record.task_ids) if task and task.name == name)
 
     async def is_open(self, scenario_id: str) -> bool:
         """Whether its gate is; works on until then."""

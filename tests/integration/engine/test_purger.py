@@ -93,7 +93,9 @@ async def test_no_folder_stays_and_no_half_written_file(link: RedisLink, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_many_objects_are_removed_in_chunks(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_objects_are_removed_in_chunks(
+    artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("orchestrator.artifacts.REMOVED_AT_ONCE", 10)
     scenario_id = scenario_id_from(b"one")
     put(artifacts, scenario_id, 35)

@@ -31,7 +31,9 @@ async def standing(link: Link, **more: str | int) -> None:
     await scenario(link, processing=1)
     await task(link, TEXT, "orchestrator", "processing", worker="orchestrator")
     flat = [part for pair in more.items() for part in pair]
-    await link.execute("HSET", KEYS["machine"], "token", TOKEN, "state", "paid", "visit", 2, "until_ms", 5, *flat)
+    await link.execute(
+        "HSET", KEYS["machine"], "token", TOKEN, "state", "paid", "visit", 2, "until_ms", 5, *flat
+    )
     await link.execute("ZADD", "timers", 5, f"state:{SCENARIO}")
 
 
@@ -69,7 +71,12 @@ async def enter_state(link: Link) -> Case:
     ready = [VIDEO, "video-service", "0", consumers, "", '{"timeouts":{"run_ms":5}}', "", "name", "Video"]
     asked = [OTHER, "orchestrator", "0", consumers, "", '{"ask":true}', '{"gate":{}}', "name", "Gate"]
     waits = [VOICE, "voice-service", "1", consumers, '{"max_attempts":3}', "", "", "name", "Voice"]
-    chunk = {"total": 4, "limit": 100, "ids": dumps([VIDEO, OTHER, VOICE]), "tasks": dumps([waits, ready, asked])}
+    chunk = {
+        "total": 4,
+        "limit": 100,
+        "ids": dumps([VIDEO, OTHER, VOICE]),
+        "tasks": dumps([waits, ready, asked]),
+    }
     return Case({**KEYS, **values, **chunk})
 
 

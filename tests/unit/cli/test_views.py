@@ -90,3 +90,35 @@ def test_a_plan_shows_every_task_once_below_the_last_it_waits_for() -> None:
     assert depth["a"] < depth["b"] < depth["c"] < depth["d"]
     assert "waits for 2" in lines[4]
     assert "line 3, column 4: look here" in lines[-1]
+
+
+def test_a_plan_with_states_shows_where_they_lead() -> None:
+    def state(name: str, **more: Any) -> dict[str, Any]:
+        nothing = {"on": {}, "then": None, "otherwise": None, "after": None, "end": None, "stages": []}
+        return {"name": name, **nothing, **more}
+
+    plan = {
+        "name": "P",
+        "total": 1,
+        "tasks": [{"key": "a/T/1", "name": "Work", "service": "s", "queue": 0, "consumers": []}],
+        "initial": "a",
+        "states": [
+            state("a", stages=[["a/T/1"]], then="b", on={"stop": "b"}),
+            state("b", after={"delay_ms": 5_400_000, "to": "c"}),
+            state("c", end="failed"),
+        ],
+        "warnings": [],
+    }
+    lines = [line.lstrip("│├└─ ").rstrip() for line in shown(plan_view(plan)).splitlines()]
+    assert lines == [
+        "P  3 states, 1 tasks",
+        *("a  begins here", "T/1  Work  s", "on stop -> b", "then -> b"),
+        *("b", "after 90m -> c", "c  ends as failed"),
+    ]
+
+
+def test_a_scenario_with_states_shows_where_it_stands() -> None:
+    found = scenario(task("A", "processing"))
+    text = shown(scenario_view({**found, "state": "paid", "allowed_events": ["cancel"]}, elapsed_s=1))
+    assert "state paid  takes cancel" in text
+    assert "state" not in shown(scenario_view({**found, "state": None}, elapsed_s=1))

@@ -33,20 +33,29 @@ local function presence(prefix, id, places)
 end
 
 -- What the orchestrator holds a task for: `scenario <status>` of the one that it started (`none`: there is no such scenario),
--- `gate <state>` (`mine` when it is open under this token), or `machine <visit> <outcome> <written> <timer>` (each - when
--- there is none; `machine none`: it has not begun).
+-- `gate <state> <deadline in ms>` (state `mine`: it is open under this token), or `machine <state> <outcome> <written> <until>
+-- <timer>` (each - when there is none; `machine none`: it has not begun).
 local function held_for(prefix, id, scenario_id, token, child)
   if child ~= '' then
     return 'scenario ' .. (redis.call('HGET', prefix .. 'scenario:' .. child, 'status') or 'none')
   end
-  local v = redis.call('HMGET', prefix .. 'gate:' .. id, 'state', 'token')
-  if v[1] then return 'gate ' .. (v[1] == 'open' and v[2] == token and 'mine' or v[1]) end
+  local v = redis.call('HMGET', prefix .. 'gate:' .. id, 'state', 'token', 'deadline_ms')
+  if v[1] then return 'gate ' .. (v[1] == 'open' and v[2] == token and 'mine' or v[1]) .. ' ' .. (v[3] or '0') end
   if redis.call('HGET', prefix .. 'scenario:' .. scenario_id, 'machine') ~= id then return '' end
-  v = redis.call('HMGET', prefix .. 'machine:' .. scenario_id, 'visit', 'outcome', 'written', 'until_ms')
+  v = redis.call('HMGET', prefix .. 'machine:' .. scenario_id, 'state', 'outcome', 'written', 'until_ms')
   if not v[1] then return 'machine none' end
-  v[4] = redis.call('ZSCORE', prefix .. 'timers', 'state:' .. scenario_id) or (v[4] or '0') ~= '0' and 'gone'
-  for i = 2, 4 do v[i] = v[i] and v[i] ~= '' and v[i] or '-' end
+  v[5] = redis.call('ZSCORE', prefix .. 'timers', 'state:' .. scenario_id)
+  for i = 2, 5 do v[i] = v[i] and v[i] ~= '' and v[i] or '-' end
   return 'machine ' .. table.concat(v, ' ')
+end
+
+-- What the engine is asked about a task, in words; by a look at the text, since it may be long.
+local function asked_for(prefix, id)
+  local text, words = redis.call('HGET', prefix .. 'task:' .. id, 'on_ready') or '', {}
+  for _, word in ipairs({'foreach', 'gate', 'scenario', 'machine', 'state'}) do
+    if string.find(text, '[{,]"' .. word .. '":') then words[#words + 1] = word end
+  end
+  return table.concat(words, ' ')
 end
 
 -- Whether a dead letter stands in both of its lists: 1 or 0; empty: it is none.
@@ -71,5 +80,6 @@ local function standing_of(prefix, workers, id)
   v[n + 8] = listed_dead(prefix, id, v[15])
   v[n + 9] = tostring(redis.call('SISMEMBER', prefix .. 'services', v[3]))
   v[n + 10] = redis.call('ZSCORE', prefix .. 'gates', id) and '1' or '0'
+  v[n + 11] = v[12] ~= '' and asked_for(prefix, id) or ''
   return v
 end
