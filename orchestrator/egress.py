@@ -72,11 +72,12 @@ class Egress:
             raise NotAllowed(f"The URL is longer than {MAX_URL_CHARS} characters.")
         try:
             url = httpx.URL(text)
-        except httpx.InvalidURL:
+            host = url.host
+        except (httpx.InvalidURL, UnicodeError):  # the host may be no name that IDNA knows
             raise NotAllowed("This is not a URL.") from None
         if url.scheme not in self._schemes:
             raise NotAllowed(f"The URL must begin with {' or '.join(f'{one}://' for one in self._schemes)}.")
-        if not url.host:
+        if not host:
             raise NotAllowed("The URL names no host.")
         if url.userinfo:
             raise NotAllowed("The URL must not hold a name or a password.")

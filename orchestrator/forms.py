@@ -14,12 +14,17 @@ MAX_FORM_DEPTH: Final = 24
 MAX_FORM_WEIGHT: Final = 2_000
 """Parts of a form with every `$ref` in place of what it names: references in references grow without bound."""
 MAX_ERRORS: Final = 20
+MAX_LISTED: Final = 20_000
+"""Parts of the form times parts of the value up to which more than the first error is told: to list errors all are collected,
+and a large form finds one or more in each part of a large value."""
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _LOCAL: Final = "#/$defs/"
 _BARRED: Final = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary")
 _VALUES: Final = ("const", "enum", "default", "examples")
 """Keywords that hold values, not schemas."""
+_NAMES: Final = ("properties", "patternProperties", "dependentSchemas", "$defs")
+"""Keywords that hold schemas by names, which may look like keywords."""
 
 Json = Any
 
@@ -55,7 +60,8 @@ class Form:
     def __init__(self, schema: Json) -> None:
         if errors := _size_errors(schema) or list(islice(_barred(schema), MAX_ERRORS)):
             raise BadForm(errors)
-        if _weight(schema, schema) > MAX_FORM_WEIGHT:
+        self._parts = _weight(schema, schema)
+        if self._parts > MAX_FORM_WEIGHT:
             detail = f"it has more than {MAX_FORM_WEIGHT} parts, or refers to itself"
             raise BadForm([FormError("", detail)])
         try:
@@ -71,9 +77,14 @@ class Form:
             raise BadForm([_of_schema(error)]) from error
 
     def errors(self, value: Json) -> list[FormError]:
-        """What is wrong with a value, at most `MAX_ERRORS`; empty when it satisfies the form."""
-        found = islice(self._validator.iter_errors(value), MAX_ERRORS)
-        return [FormError(pointer(error.instance_path), error.message) for error in found]
+        """What is wrong with a value, at most `MAX_ERRORS`, of large ones the first; empty when it satisfies the form."""
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as first:
+            is_small = self._parts * (orjson.dumps(value).count(b",") + 1) <= MAX_LISTED
+            found = islice(self._validator.iter_errors(value), MAX_ERRORS) if is_small else [first]
+            return [FormError(pointer(error.instance_path), error.message) for error in found]
+        return []
 
 
 def pointer(path: Any) -> str:
@@ -120,9 +131,7 @@ def _barred(schema: Json, at: str = "", *, named: bool = False) -> Iterator[Form
                 yield FormError(place, f"`{key}` cannot be used in a form")
             elif key == "$ref" and not _is_local(part):
                 yield FormError(place, f"only `{_LOCAL}...` of the form itself can be referred to")
-        yield from _barred(
-            part, place, named=not named and key in ("properties", "patternProperties", "$defs")
-        )
+        yield from _barred(part, place, named=not named and key in _NAMES)
 
 
 def _is_local(ref: Json) -> bool:

@@ -22,6 +22,11 @@ router = APIRouter(route_class=JsonRoute)
 MOST_CHUNKS: Final = 80
 """Of a scenario, before the answer: 5,000 tasks with the usual chunk. The engine goes on with the rest."""
 
+_NOT_ALONE: Final = {
+    "machine": "The task carries the states of its scenario: cancel the scenario.",
+    "state": "The task stands for a state: send the scenario an event, or cancel the tasks of the state.",
+}
+
 Id = Annotated[str, Path(description="16 characters.")]
 
 
@@ -62,12 +67,16 @@ async def cancel_scenario(scenario_id: Id, body: CancelIn, request: Request, nee
     operation_id="cancel_task",
     summary="Cancel a task and what depends on it",
     response_model=TaskOut,
-    responses=problems(*BODY, "not_found", "already_final"),
+    responses=problems(*BODY, "not_found", "already_final", "not_alone"),
 )
 async def cancel_task(task_id: Id, body: CancelIn, request: Request, needs: Needs) -> Response:
     """Cancel one task; all that depends on it ends as cancelled too. A cancelled one stays so and is no error."""
     if not is_id(task_id):
         raise not_found()
+    known = await existing_task(task_id, request, needs)
+    for what, hint in _NOT_ALONE.items():
+        if what in known.on_ready and not known.status.is_final:
+            raise Problem("not_alone", hint)
     outcome = await needs.store.cancel_task(task_id, _cause(body))
     task = await existing_task(task_id, request, needs)
     if outcome is Outcome.FINISHED:

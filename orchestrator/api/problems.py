@@ -66,6 +66,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "scenario_final": Kind(
         409, "Scenario is final", "The scenario has ended; nothing of it can be cancelled or paused."
     ),
+    "not_alone": Kind(
+        409, "Cannot be cancelled alone", "The task is a part of something; `detail` says what to do instead."
+    ),
     "invalid_transition": Kind(
         409, "Event not allowed", "The state does not take this event; `allowed` lists those that it takes."
     ),

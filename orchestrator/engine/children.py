@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from orchestrator.store.deciding import spawn
-from orchestrator.store.records import NewTask, RetryPolicy, TaskRecord
+from orchestrator.store.records import Cause, NewTask, RetryPolicy, TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import runtime
 from workers_sdk.protocol.keys import Partition, short_uuid
@@ -37,6 +37,24 @@ class Children:
         fields = {name: value for name, value in event.fields.items() if name != "spawn"}
         children = _spawned(task, decode_spawn(event.fields["spawn"]))
         return await spawn(self._store, at, task, children, token=event.token, fields=fields)
+
+    async def cancel(self, at: Partition, task: TaskRecord) -> None:
+        """Cancel the children of a task that ended before them."""
+        scenario = await self._store.scenario(task.scenario_id)
+        ids = scenario.task_ids if scenario else []
+        for first in range(0, len(ids), CHUNK):
+            found = await self._store.tasks(ids[first : first + CHUNK])
+            orphans = [
+                one.id for one in found if one and task.id in one.consumers and not one.status.is_final
+            ]
+            await self._cancel_all(at, [one for one in orphans if one != task.id])
+
+    async def _cancel_all(self, at: Partition, ids: Sequence[str]) -> None:
+        fields = {"error": Cause("the task that it is a child of ended").text()}
+        for first in range(0, len(ids), self._store.policy.chunk):
+            chunk = ids[first : first + self._store.policy.chunk]
+            events = [TaskEvent(child, EventKind.CANCELLED, fields=fields) for child in chunk]
+            await self._store.advance(at, events, by_http=True)
 
     async def end_of(self, task: TaskRecord) -> TaskEvent:
         """What becomes of a task whose children have all ended."""

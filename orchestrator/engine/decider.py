@@ -7,7 +7,7 @@ task went on meanwhile, so deciding twice is harmless.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -25,6 +25,8 @@ from .machines import Machines
 from .subscenarios import SubScenarios
 
 Known = Mapping[str, runtime.Known]
+OURS: Final = "orchestrator"
+"""Service of tasks that no worker does."""
 
 
 class Decider:
@@ -48,8 +50,7 @@ class Decider:
         if task is None:
             return []
         if task.status.is_final:
-            if task.child_scenario_id:
-                await self._scenarios.abandon(task)
+            await self._left_behind(at, task)
             return []
         if task.status is Status.PROCESSING:
             return await self._of_held(at, task)
@@ -61,6 +62,13 @@ class Decider:
         except runtime.CannotResolve as error:
             self._log.warning("task_not_startable", task_id=task.id, code=error.code, error=error.message)
             return [failed(task, error.code, error.message)]
+
+    async def _left_behind(self, at: Partition, task: TaskRecord) -> None:
+        """It ended before what it waits for: nobody wants that any more."""
+        if task.child_scenario_id:
+            await self._scenarios.abandon(task)
+        if task.group and task.status is not Status.SUCCESS:
+            await self._children.cancel(at, task)
 
     async def _of_held(self, at: Partition, task: TaskRecord) -> list[TaskEvent]:
         if "machine" in task.on_ready:
@@ -98,7 +106,11 @@ class Decider:
     async def _started(
         self, at: Partition, task: TaskRecord, known: Known, fields: Mapping[str, str]
     ) -> list[TaskEvent]:
-        """Begin it: here when it is the orchestrator's own, else by handing it out."""
+        """Begin it: here when it is the orchestrator's own and may begin, else by handing it out."""
+        if task.service == OURS and await self._is_paused(task):
+            return [
+                decided(task, EventKind.GO, fields)
+            ]  # it is put aside until the resume, and looked at again
         if "gate" in task.on_ready:
             await self._gates.open(at, task, runtime.gate_of(task.on_ready, known), [])
             return []
@@ -106,6 +118,10 @@ class Decider:
             variables = runtime.variables_of(task.on_ready, known)
             return await self._scenarios.start(at, task, variables, fields)
         return [decided(task, EventKind.GO, fields)]
+
+    async def _is_paused(self, task: TaskRecord) -> bool:
+        scenario = await self._store.scenario(task.scenario_id)
+        return scenario is not None and scenario.paused is not None
 
     async def _reason_to_skip(self, task: TaskRecord, known: Known) -> tuple[str, str] | None:
         """Type and message of the error of a task that is not to be done."""

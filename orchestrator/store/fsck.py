@@ -5,16 +5,14 @@ same both times, and nothing that is under way explains it. Every repair is a sc
 not as they were seen, so repairing again changes nothing.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import batched
 from typing import Final
 
 from workers_sdk.protocol.keys import Partition
 from workers_sdk.protocol.seams import Clock, SystemClock
 
 from . import fsck_sets as sets
-from .fsck_records import Fault, Finding, Report
+from .fsck_records import Fault, Finding, Report, parts
 from .fsck_repairs import mend
 from .fsck_scenarios import evidence, look
 from .store import Store
@@ -54,7 +52,7 @@ class Fsck:
         names = await sets.names_of(self._store, at)
         report.keys += names.count
         await self._sure(at, report, sets.orphans, names, repair=repair)
-        for some in batched(names.ids("scenario"), TOGETHER):
+        for some in parts(names.ids("scenario"), TOGETHER):
             await self._scenarios(at, some, report, repair=repair)
         for check in (sets.members, sets.lanes, sets.entries):
             await self._sure(at, report, check, names, repair=repair)
@@ -98,15 +96,19 @@ class Fsck:
         first: list[Fault] | None = None,
     ) -> None:
         """What is seen twice counts; what is repaired is looked at again, since it may have hidden more."""
+        found: dict[tuple[str, str], Finding] = {}
         for _ in range(ROUNDS):
             confirmed = await self._confirmed(at, report, check, first)
             first = None
             mended = await self._mended(at, confirmed) if repair else {}
             for fault in confirmed:
                 done = mended.get(fault.key, False)
-                report.add(Finding(fault.kind, fault.subject, fault.message, at.index, repaired=done))
+                finding = Finding(fault.kind, fault.subject, fault.message, at.index, repaired=done)
+                found[fault.kind, fault.subject] = finding
             if not any(mended.values()):
-                return
+                break
+        for finding in found.values():
+            report.add(finding)
 
     async def _confirmed(
         self,
@@ -120,7 +122,7 @@ class Fsck:
         if not first:
             return []
         under_way = await evidence(self._store, at, first)
-        await asyncio.shield(self._clock.sleep(self._settle_s))
+        await self._clock.sleep(self._settle_s)
         known = {fault.key for fault in first}
         same = [fault for fault in await check() if fault.key in known]
         report.undecided += sum(under_way.verdict(fault) is None for fault in same)

@@ -7,7 +7,7 @@ from typing import Any
 
 from workers_sdk.protocol.messages import dumps
 
-from .fsck_records import CancelScenario, Fault, MendMember, MendScenario, MendTask
+from .fsck_records import NOW, CancelScenario, Fault, MendMember, MendScenario, MendTask
 from .fsck_tasks import Scene, fault
 from .scenario_standing import STATUSES, ScenarioStanding
 from .standing import Standing
@@ -48,7 +48,7 @@ class _Before:
 
 def faults_of_graph(picture: Picture) -> Iterator[Fault]:
     """Tasks that wait for more or less than there is to wait for."""
-    if picture.scenario.cancel and not _is_cancel_over(picture.scenario):
+    if is_cancelling(picture) or picture.scenario.revive:
         return
     before: defaultdict[str, _Before] = defaultdict(_Before)
     for task in picture.tasks:
@@ -59,8 +59,18 @@ def faults_of_graph(picture: Picture) -> Iterator[Fault]:
             yield from _of_waiting(task, before[task.task_id], picture.scenario)
 
 
-def _is_cancel_over(scenario: ScenarioStanding) -> bool:
-    return int(scenario.cancel_at or 1) > len(scenario.task_ids_text)
+def is_cancelling(picture: Picture) -> bool:
+    """Whether it is being cancelled, and cancelling has not come to all of its tasks yet."""
+    if not picture.scenario.cancel or picture.scenario.is_final:
+        return False
+    alive = any(not task.is_final and not task.rules.get("finally") for task in picture.tasks)
+    return alive or not all(map(picture.scenario.is_cancelled, picture.missing))
+
+
+def is_pausing(scenario: ScenarioStanding) -> bool:
+    """Whether it is being paused, and that has not come to all of its tasks yet."""
+    passed = int(scenario.pause_at or 1) > len(scenario.task_ids_text)
+    return bool(scenario.paused) and not scenario.is_final and not scenario.cancel and not passed
 
 
 def _of_waiting(task: Standing, before: _Before, scenario: ScenarioStanding) -> Iterator[Fault]:
@@ -125,7 +135,7 @@ def faults_of_numbers(picture: Picture, scene: Scene, retentions: tuple[int, int
         yield _fault(scenario, "submission_lost", text, cancel, ("submission",))
     if picture.is_sharp and not lost:
         yield from _of_counts(picture)
-    yield from _of_timers(scenario, scene, retentions)
+    yield from _of_timers(picture, scene, retentions)
 
 
 def _fault(
@@ -205,28 +215,20 @@ def _counted(picture: Picture) -> tuple[int, ...]:
     return (*(found[status] for status in STATUSES), len(tolerated))
 
 
-def _of_timers(scenario: ScenarioStanding, scene: Scene, retentions: tuple[int, int, int]) -> Iterator[Fault]:
+def _of_timers(picture: Picture, scene: Scene, retentions: tuple[int, int, int]) -> Iterator[Fault]:
     """Timers by which the engine goes on with it."""
+    scenario = picture.scenario
     key = scene.at.scenario(scenario.scenario_id)
     wanted: list[tuple[str, str, int]] = []
     if scenario.is_final and not scenario.purge_timer:
         keep_ms = dict(zip(_ENDS, retentions, strict=True))[scenario.status]
         wanted.append(("purge", "it will never be removed", scene.now_ms + keep_ms))
-    if (
-        not scenario.is_final
-        and scenario.cancel
-        and not _is_cancel_over(scenario)
-        and not scenario.cancel_timer
-    ):
-        wanted.append(("cancel", "nobody goes on with cancelling it", 0))
-    if (
-        scenario.paused
-        and int(scenario.pause_at or 1) <= len(scenario.task_ids_text)
-        and not scenario.pause_timer
-    ):
-        wanted.append(("pause", "nobody goes on with pausing it", 0))
+    if is_cancelling(picture) and not scenario.cancel_timer:
+        wanted.append(("cancel", "nobody goes on with cancelling it", NOW))
+    if is_pausing(scenario) and not scenario.pause_timer:
+        wanted.append(("pause", "nobody goes on with pausing it", NOW))
     if scenario.revive and not scenario.revive_timer:
-        wanted.append(("revive", "nobody goes on with bringing its tasks back", 0))
+        wanted.append(("revive", "nobody goes on with bringing its tasks back", NOW))
     for kind, message, score in wanted:
         seen = ("status", scenario.status, "updated_at", scenario.updated_at)
         mend = MendMember(scene.at.timers, key, f"{kind}:{scenario.scenario_id}", score, seen)

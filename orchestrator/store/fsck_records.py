@@ -1,11 +1,15 @@
 """What a check of the state finds, and how it is mended. docs/operations.md lists the kinds."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 NOW: Final = 0
 """Score of a member that belongs there now."""
+MOST_FINDINGS: Final = 20
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +137,6 @@ class Report:
             self.findings.append(finding)
 
 
-MOST_FINDINGS: Final = 20
+def parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """A sequence in pieces."""
+    return (items[first : first + size] for first in range(0, len(items), size))

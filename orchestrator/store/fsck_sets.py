@@ -3,12 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
 
-from .fsck_records import Fault, MendCount, MendMember
+from .fsck_records import Fault, MendCount, MendMember, parts
 from .store import Store
 
 PAGE: Final = 200
@@ -61,7 +60,7 @@ async def orphans(store: Store, at: Partition, names: Names, *, repair: bool) ->
     faults = []
     owned = [name for kind in _OWNED for name in names.of[kind] if ":" in name]
     values = {"home": at.timers, "prefix": at.prefix, "repair": int(repair)}
-    for some in batched(owned, PAGE):
+    for some in parts(owned, PAGE):
         found = await store.call("prune_keys", values, some)
         faults += [_plain("orphan", name.decode(), "what it belongs to is gone") for name in found]
     return faults
@@ -97,11 +96,11 @@ def _kind_of(name: str) -> str:
     return {**places, **more}.get(kind, "letter_left")
 
 
-async def _pages(store: Store, key: str, *, is_set: bool) -> AsyncIterator[tuple[bytes, ...]]:
+async def _pages(store: Store, key: str, *, is_set: bool) -> AsyncIterator[Sequence[bytes]]:
     cursor = b"0"
     while True:
         cursor, found = await store.link.execute("SSCAN" if is_set else "ZSCAN", key, cursor, "COUNT", PAGE)
-        for some in batched(found if is_set else found[::2], PAGE):
+        for some in parts(found if is_set else found[::2], PAGE):
             yield some
         if cursor == b"0":
             return
@@ -112,7 +111,7 @@ async def lanes(store: Store, at: Partition, names: Names, *, repair: bool) -> l
     faults = []
     places = [name for kind in ("lane", "parked", "held") for name in names.of[kind]]
     values = {"timers": at.timers, "prefix": at.prefix, "repair": int(repair)}
-    for some in batched(places, PAGE):
+    for some in parts(places, PAGE):
         for word, name in await store.call("repair_lanes", values, some):
             kind, message = _WORDS[word.decode()]
             faults.append(_plain(kind, name.decode(errors="replace"), message))
@@ -129,7 +128,7 @@ async def entries(store: Store, at: Partition, names: Names, *, repair: bool) ->
             last, *found = await store.call(
                 "prune_entries", {**values, "after": after, "limit": PAGE, "repair": int(repair)}
             )
-            for entry_id, task_id in batched(found, 2):
+            for entry_id, task_id in parts(found, 2):
                 text = f"no present attempt of the task {task_id.decode(errors='replace') or '?'}"
                 faults.append(_plain("entry_left", f"{name} {entry_id.decode()}", text))
             after = last.decode()
@@ -169,7 +168,7 @@ async def accounts(store: Store, at: Partition, names: Names) -> list[Fault]:
 
 async def _tenants(store: Store, at: Partition) -> list[Fault]:
     flat = await store.link.execute("HGETALL", at.tenants)
-    known = {name: int(n) for name, n in batched(flat, 2)}
+    known = {name: int(n) for name, n in parts(flat, 2)}
     ids = [one for status in ("pending", "processing") for one in await _all(store, at.index_of(status))]
     real = Counter(
         tenant for (tenant,) in await _fields(store, [at.scenario(one) for one in ids], "tenant") if tenant
@@ -217,6 +216,6 @@ async def _all(store: Store, key: str) -> list[str]:
 
 async def _fields(store: Store, keys: Sequence[str], *names: str) -> Iterable[Any]:
     found: list[Any] = []
-    for some in batched(keys, PAGE):
+    for some in parts(keys, PAGE):
         found += await store.link.execute_many([("HMGET", key, *names) for key in some])
     return found

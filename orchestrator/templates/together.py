@@ -40,6 +40,12 @@ def conflicts(form: Form, services: Services) -> Iterator[Finding]:
             for name in _OF_WORKERS
             if name in given
         )
+    if held == "gate":
+        yield from (
+            _conflict(form, name, f"a `gate` has a `deadline` of its own, so it has no `{name}`", "")
+            for name in ("timeout", "timeouts")
+            if name in given
+        )
     yield from _service(form, given, held=held is not None)
     if "variables" in given and "scenario" not in given:
         yield _conflict(form, "variables", "`variables` of a task are those of its `scenario`", "")

@@ -54,5 +54,10 @@ async def test_an_order_from_the_command_line(
     assert f"{scenario_id}  paid; takes cancel" in first
     assert "(taken before)" in again
     assert "takes resend, return" in shown
-    steps = ["new +pay +paid +ann", "paid +then +shipped", "shipped +return +refund", "refund +then +cancelled"]
+    steps = [
+        "new +pay +paid +ann",
+        "paid +then +shipped",
+        "shipped +return +refund",
+        "refund +then +cancelled",
+    ]
     assert re.search(" *\n.*".join(steps), history), history

@@ -44,7 +44,7 @@ local KINDS = {processing = true, progress = true, success = true, failed = true
   go = true, delay = true, hold = true}
 local ENGINE = {skipped = true, go = true, delay = true, hold = true}
 local WAYS = {acked = true, stream = true, http = true, engine = true}
-local answers, brought, removals, renewals, leases, starts, started, stops, told, watched = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+local answers, brought, removals, renewals, leases, starts, started, stops, told, watched, bereaved = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
@@ -153,6 +153,7 @@ local function clear(task, kind, way, cause)
   if way ~= 'acked' then
     detail(task)
     if task.entry ~= '' then removals[#removals + 1] = {queue_of(prefix, task.service), task.entry} end
+    if task.group and kind ~= 'success' then bereaved[#bereaved + 1] = task.id end
     if task.entry ~= '' and (kind == 'cancelled' or way == 'engine') then told[#told + 1] = {task.id, task.token or '', cause} end
   end
   if task.worker == 'orchestrator' and kind ~= 'success' then orphan(prefix, task.id) end
@@ -272,6 +273,8 @@ for _, timer in ipairs(starts) do redis.call('ZADD', timers, timer[2], timer[1])
 for _, id in ipairs(leases) do redis.call('ZADD', timers, at_ms + lease_ms, 'lease:' .. id) end
 tell(cancellations, told)
 write_orphans(prefix, timers, at_ms)
+-- Children of a task that did not succeed are not wanted any more; the engine cancels them.
+for _, id in ipairs(bereaved) do redis.call('XADD', events, '*', 'task_id', id, 'status', 'look') end
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms, retention)
 if #brought > 0 then

@@ -5,8 +5,7 @@
 --       2 task_id     string
 --       3 nonce       string   random, never used before; makes the token
 -- Returns  one of
---          AGAIN      dispatched, attempt + 1, new token
---          ASKED      the orchestrator does this task itself: it looks at it
+--          AGAIN      dispatched, attempt + 1, new token; or looked at, when no worker does it
 --          REMOVED    the task does not wait for it any more; only the timer was removed
 --          NOT_DUE    not yet, or there is no such timer; nothing was done
 -- Repeat   NOT_DUE
@@ -30,13 +29,7 @@ if task.status ~= 'pending' or (task.token or '') ~= '' or cancelled then
 end
 task.id = task_id
 plan_dispatch(prefix, task)
-local events = prefix .. 'task-events'
-redis.call('XLEN', events)
 
 redis.call('ZREM', timers, timer)
-if task.service == 'orchestrator' then
-  redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'look')
-  return 'ASKED'
-end
 dispatch(timers, task, nonce .. '.1', iso(at_ms), at_ms)
 return 'AGAIN'

@@ -208,3 +208,26 @@ async def test_a_scenario_that_a_task_runs_must_exist(client: httpx.AsyncClient,
     (error,) = answer.json()["errors"]
     assert (error["code"], error["line"]) == ("unknown_template", 5)
     assert "did you mean 'Pair'?" in error["detail"]
+
+
+@pytest.mark.usefixtures("engine")
+async def test_what_holds_a_scenario_together_is_not_cancelled_alone(client: httpx.AsyncClient) -> None:
+    scenario_id = await ordered(client)
+    await send(client, scenario_id, event="pay", data={"amount": 1})
+
+    async def tasks() -> dict[str, str]:
+        found = {task["name"]: task["id"] for task in (await shown(client, scenario_id))["tasks"]}
+        return found if "Pack" in found else {}
+
+    ids = await wait_until(tasks, what="the tasks of the state")
+    answers = [
+        await client.post(f"/tasks/{ids[name]}/cancel", json={}) for name in ("machine", "paid", "Pack")
+    ]
+
+    assert [answer.status_code for answer in answers] == [409, 409, 200]
+    assert {answer.json()["code"] for answer in answers[:2]} == {"not_alone"}
+
+    async def has_ended() -> bool:
+        return bool((await shown(client, scenario_id))["state"] == "cancelled")
+
+    await wait_until(has_ended, what="the way otherwise")

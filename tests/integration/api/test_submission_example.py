@@ -44,7 +44,7 @@ async def test_a_letter_for_each_line(app_of_examples: FastAPI, redis_url: str) 
         assert told["durability"]["reason"].startswith("0 of 1 replicas")
 
         async def finished() -> bool:
-            return (await client.get(told["links"]["self"])).json()["status"] == "finished"
+            return bool((await client.get(told["links"]["self"])).json()["status"] == "finished")
 
         await wait_until(finished, what="the end of the batch")
         assert sorted(written) == ["Dear Ann", "Dear Bob", "Dear Dan"]

@@ -1,7 +1,9 @@
 """Fixtures of the engine's tests."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.support.engines import Running, running_engine
@@ -28,3 +30,10 @@ async def nothing_is_left_behind(link: RedisLink) -> AsyncIterator[None]:
     """After every test each key is permanent, expires, or belongs to a scenario that runs or will be purged."""
     yield
     assert await leaked_keys(link) == []
+
+
+@pytest.fixture
+def inner(tmp_path: Path) -> Path:
+    """A folder with the template `Inner`."""
+    (tmp_path / "Inner.yml").write_text("tasks:\n  - name: Work\n    service: test-service\n")
+    return tmp_path

@@ -39,13 +39,6 @@ def spawned(*needs: tuple[str, list[str]], service: str = "test-service", fields
     return dumps(some).decode()
 
 
-@pytest.fixture
-def inner(tmp_path: Path) -> Path:
-    """A folder with the template `Inner`."""
-    (tmp_path / "Inner.yml").write_text("tasks:\n  - name: Work\n    service: test-service\n")
-    return tmp_path
-
-
 # --- children ---------------------------------------------------------------------------------------------------------
 
 

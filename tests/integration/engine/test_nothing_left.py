@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import obstore
@@ -16,6 +17,7 @@ from orchestrator.artifacts import Artifacts
 from orchestrator.egress import Egress
 from orchestrator.engine import Engine, Launcher, Seams, Sending
 from orchestrator.handover import new_scenario
+from orchestrator.signing import new_secret
 from orchestrator.store.batches import Batches, scenario_id_of
 from orchestrator.store.dead_letters import DeadLetters
 from orchestrator.store.edits import Edits
@@ -28,7 +30,6 @@ from orchestrator.store.records import Cause, Idempotency, Line, NewScenario, Ow
 from orchestrator.store.rerun import Rerun
 from orchestrator.store.store import Policy, Store
 from orchestrator.templates import Registry, generate
-from orchestrator.signing import new_secret
 from tests.support.plain_worker import PlainWorker
 from tests.support.receiver import receiving
 from tests.support.wait import wait_until
@@ -159,7 +160,7 @@ async def story(house: House, url: str) -> None:
     keyed = scenario_id_from(b"keyed")
     await house.store.submit(house.new(keyed), KEY)
     for one in (done, dropped, paused, keyed):
-        await wait_until(lambda one=one: house.is_open(one), what="an open gate")
+        await wait_until(partial(house.is_open, one), what="an open gate")
 
     await gates.vote(await house.task(done, "Approve"), Vote("bob", "approve", ""))
     await gates.vote(await house.task(keyed, "Approve"), Vote("bob", "reject", ""))

@@ -57,7 +57,7 @@ def test_the_schema_is_of_the_2020_12_dialect_and_knows_the_fields() -> None:
     schema = json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["additionalProperties"] is False
-    assert schema["required"] == ["tasks"]
+    assert schema["oneOf"] == [{"required": ["tasks"]}, {"required": ["states"]}]
     one = schema["$defs"]["TaskForm"]
     assert one["additionalProperties"] is True
     assert one["required"] == ["name"]

@@ -1,5 +1,6 @@
 """Templates with states: what they come to, and what is wrong with those that are wrong."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from orchestrator.templates import Limits, MachineSpec, TemplateError, generate, json_schema, load_template
 from tests.unit.templates.build import NOW, SCENARIO, build, one, problems
 
+PAGE = Path(__file__).parents[3] / "docs" / "state_machines.md"
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "durable" / "state_machine.yml"
 ORDER = """
 name: Order
@@ -30,6 +32,14 @@ states:
   done: {end: success}
   lost: {end: failed}
 """
+
+
+def test_the_example_of_the_page_works() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert [state.name for state in machine(example).states] == [
+        "new", "paid", "shipped", "refund", "closed", "cancelled"
+    ]  # fmt: skip
+    assert build(example).warnings == []
 
 
 def machine(text: str, **more: Any) -> MachineSpec:

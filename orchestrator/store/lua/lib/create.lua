@@ -2,8 +2,6 @@
 -- Per task a list of strings: id, service, queue (in-degree), consumers (JSON list), policy, rules and on_ready (JSON
 -- objects, or empty), then fields and values. All is strings, so nothing of what a user wrote is read as JSON here.
 -- A task with the rule `copied` succeeded in another scenario: its result stands among the fields, and nobody does it again.
-local OURS = 'orchestrator'
-
 -- The list as tasks, checked, and the keys of their hashes. `readable` and `list`: what decoding the JSON gave. Reads only.
 local function new_tasks(prefix, scenario_id, readable, list)
   local keys, tasks = {}, {}

@@ -11,6 +11,7 @@ local NOT_SENT = {
   on_ready = true, slots = true, held = true, fingerprint = true, origin = true, decision = true, child_scenario_id = true,
   runs = true, delayed = true,
 }
+local OURS = 'orchestrator'
 local known_queues = {}
 
 -- A task: what the engine keeps of it by name, and its template fields as a flat list `fields` of `n` strings. Reads, so
@@ -47,6 +48,7 @@ end
 
 -- Find out where a task will go that is to be handed out, and where it leaves from. Before the first write.
 local function plan_dispatch(prefix, task)
+  if task.service == OURS then redis.call('XLEN', prefix .. 'task-events') end
   queue_of(prefix, task.service)
   plan_exit(prefix, task)
   task.aside = aside_of(prefix, task)
@@ -62,12 +64,15 @@ local function watch(timers, task, timeouts, at_ms)
 end
 
 -- Hand a task out as its next attempt, or let it wait for that where `plan_dispatch` said: `mark` and the number of the
--- attempt make its token.
+-- attempt make its token. What no worker does is looked at by the engine instead; `timers` is the key of that name.
 local function dispatch(timers, task, mark, now, at_ms)
   write_exits(at_ms)
   if task.aside then
     redis.call('HSET', task.key, 'queue', '0', 'updated_at', now)
     put_aside(task, at_ms)
+  elseif task.service == OURS then
+    redis.call('HSET', task.key, 'queue', '0', 'updated_at', now)
+    redis.call('XADD', string.sub(timers, 1, -7) .. 'task-events', '*', 'task_id', task.id, 'status', 'look')
   else
     local attempt = (tonumber(task.attempt) or 0) + 1
     local token = attempt .. '.' .. mark

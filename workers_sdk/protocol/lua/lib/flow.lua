@@ -38,7 +38,8 @@ end
 local function aside_of(prefix, task)
   local found, given = counts_of(prefix, task.scenario_id), rules_of(task).flow
   local held, flow = found and found.paused and not found.cancel, flow_of(prefix, task.service)
-  if not held and not flow and not given then return false end
+  -- What no worker does has no lane.
+  if not held and (not flow and not given or task.service == 'orchestrator') then return false end
   local aside = {prefix = prefix, priority = given and given.priority or PRIORITY}
   if held then
     aside.name = 'held:' .. task.scenario_id
