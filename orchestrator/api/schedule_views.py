@@ -1,12 +1,13 @@
 """Schedules between the words of the API and those of the store."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
 from orchestrator.store.schedule_records import Definition, FireRecord, ScheduleRecord, State
 from orchestrator.store.turns import Misfire, Overlap
-from orchestrator.store.when import When, moment_of, zone_of
+from orchestrator.store.when import BadWhen, When, moment_of, zone_of
 
 from .schedule_models import ScheduleIn, TimesIn
 
@@ -36,6 +37,13 @@ def when_of(body: TimesIn) -> When:
 def delay_of(body: TimesIn) -> int:
     """`delay_s` in milliseconds; 0 when there is none."""
     return max(1, round(body.delay_s * 1000)) if body.delay_s else 0
+
+
+def check_times(body: TimesIn, when: When) -> None:
+    """Raise BadWhen when these are no times. `when`: those of the body without `delay_s`."""
+    if body.delay_s and when.once_ms:
+        raise BadWhen("delay_s", "it is given beside run_at: one of them, please")
+    replace(when, once_ms=when.once_ms or delay_of(body)).check()
 
 
 def definition_of(body: ScheduleIn, variables: dict[str, Json], digest: str) -> Definition:

@@ -27,7 +27,15 @@ from .schedule_models import (
     SchedulePageOut,
     ScheduleRemoved,
 )
-from .schedule_views import definition_of, delay_of, fire_times, schedule_item, schedule_out, when_of
+from .schedule_views import (
+    check_times,
+    definition_of,
+    delay_of,
+    fire_times,
+    schedule_item,
+    schedule_out,
+    when_of,
+)
 from .services import Needs, Services
 from .submission import Order, Work, variables_of
 
@@ -65,7 +73,7 @@ async def create_schedule(
         return await _made(known, digest, needs)
     variables, warnings = variables_of(body, needs.registry.get(body.scenario))
     definition = definition_of(body, variables, digest)
-    replace(definition.when, once_ms=definition.when.once_ms or delay_of(body)).check()
+    check_times(body, definition.when)
     order = order_of("plan", body.scenario, variables, schedule_id, needs)
     await carried_out(order, len(await request.body()), needs)
     made, is_new = await Schedules(needs.store).create(
@@ -108,9 +116,9 @@ async def preview_schedule(body: PreviewIn, needs: Needs) -> Response:
     """Give the next fires, on the clock of the service and on those of the time zone. Nothing is stored."""
     now_ms, _ = await Schedules(needs.store).read("0" * 16)
     delay_ms, when = delay_of(body), when_of(body)
+    check_times(body, when)
     once_ms = when.once_ms or (delay_ms and now_ms + delay_ms)
     when = replace(when, anchor_ms=when.start_ms or now_ms, once_ms=once_ms)
-    when.check()
     return json_response({"fires": fire_times(when, now_ms, body.count)})
 
 

@@ -42,14 +42,15 @@ class Courier:
         """Take what is due and begin to send it. Returns: seconds until there is more to do, if nothing happens."""
         await self._repair()
         endpoints = {one.id: one for one in await self._sender.endpoints.all(self._at) if one.enabled}
-        free = self._sender.free
-        if not endpoints or free <= 0:
-            return LONGEST_WAIT_S
-        taken = await self._sender.deliveries.take(
-            self._at, self._rooms(endpoints), total=free, hold_ms=self._sender.sending.hold_ms
-        )
-        for due in taken.deliveries:
-            self._sender.send(self._at, endpoints[due.endpoint_id], due, taken.now_ms, self.look)
+        async with self._sender.turn:  # couriers of other partitions count the same room
+            free = self._sender.free
+            if not endpoints or free <= 0:
+                return LONGEST_WAIT_S
+            taken = await self._sender.deliveries.take(
+                self._at, self._rooms(endpoints), total=free, hold_ms=self._sender.sending.hold_ms
+            )
+            for due in taken.deliveries:
+                self._sender.send(self._at, endpoints[due.endpoint_id], due, taken.now_ms, self.look)
         return min(LONGEST_WAIT_S, taken.next_ms / 1000)
 
     def _rooms(self, endpoints: dict[str, Endpoint]) -> list[tuple[str, int]]:

@@ -14,6 +14,7 @@ from orchestrator.store.gate_records import (
     MAX_WAIT_MS,
     GateFacts,
     is_barred,
+    is_group,
     person,
 )
 from orchestrator.store.gates import GateStore, NewGate
@@ -124,7 +125,7 @@ def _who(who: Json) -> list[str]:
 
 def _able(facts: GateFacts) -> int | None:
     """How many may decide; None when nobody can tell."""
-    if not facts.who or any(name.startswith("group:") for name in facts.who):
+    if not facts.who or any(is_group(name) for name in facts.who):
         return None
     return len({person(name) for name in facts.who if not is_barred(facts, name)})
 

@@ -65,6 +65,7 @@ class Sender:
         self.sending = sending or Sending()
         self.endpoints = Endpoints(store)
         self.deliveries = Deliveries(store, self.sending.keep_ms)
+        self.turn = asyncio.Lock()  # held from counting the room to `send`, else two would take the same
         self._seams = seams
         self._post = Post(self.sending.egress, self.sending.timeout_s, seams.clock)
         self._under_way: dict[asyncio.Task[None], str] = {}

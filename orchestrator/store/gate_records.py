@@ -18,6 +18,8 @@ MAX_MESSAGE_CHARS: Final = 20_000
 MAX_QUORUM: Final = 10
 MAX_VOTES: Final = 100
 """Of one gate, those counted that an edit dismissed."""
+GROUP: Final = "group:"
+"""How a name begins that stands for a group."""
 MAX_WAIT_MS: Final = 10 * 365 * 86_400_000
 
 
@@ -130,9 +132,14 @@ def person(name: str) -> str:
 
 
 def may_decide(facts: GateFacts, by: str, groups: Sequence[str]) -> bool:
-    """Whether `who` names the person or a group of theirs."""
-    mine = {person(by), *(person(f"group:{group}") for group in groups)}
+    """Whether `who` names the person or a group of theirs. Who calls themselves `group:...` is no group for that."""
+    mine = {person(f"{GROUP}{group}") for group in groups} | ({person(by)} if not is_group(by) else set())
     return not facts.who or any(person(name) in mine for name in facts.who)
+
+
+def is_group(name: str) -> bool:
+    """Whether a name stands for a group."""
+    return person(name).startswith(GROUP)
 
 
 def is_barred(facts: GateFacts, by: str) -> bool:

@@ -107,7 +107,7 @@ class Schedules:
         )
         when.check()
         first = when.once_ms or when.after(now_ms)  # a single moment that has passed is late, not gone
-        if first is None or (when.end_ms and first > when.end_ms):
+        if first is None or first < when.start_ms or (when.end_ms and first > when.end_ms):
             raise BadWhen("", "it would never fire")
         definition = replace(definition, when=when)
         facts = ["schedule_id", schedule_id, "definition", definition.text(), "overlap", definition.overlap]

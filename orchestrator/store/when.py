@@ -68,6 +68,8 @@ class When:
             _check_cron(self.cron)
         if self.every_ms and self.every_ms < MIN_EVERY_MS:
             raise BadWhen("every_s", f"at least {MIN_EVERY_MS // 1000} second")
+        if self.every_ms and self.jitter_ms >= self.every_ms:
+            raise BadWhen("jitter_s", "shorter than every_s, else fires overtake each other")
         if self.end_ms and self.end_ms < self.start_ms:
             raise BadWhen("end_at", "it lies before start_at")
 

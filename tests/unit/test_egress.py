@@ -20,7 +20,7 @@ MALFORMED = (
     "https://example.org/#here", "https://example.org:22/", "https://example.org:6379/", "https://example.org:0/",
     "https://example.org:65536/", "https://example.org:99999/", "https://example.org:-1/", "https://example.org:x/",
     "https://exa\r\nmple.org/", "https://example.org/\x00", "javascript:alert(1)", "https://" + "a" * 2_000,
-    "https://\uff11\uff12\uff17.0.0.1/",
+    "https://\uff11\uff12\uff17.0.0.1/", "https://xn--/", "https://xn--a.example.org/",
 )  # fmt: skip
 
 

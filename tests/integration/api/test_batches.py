@@ -245,7 +245,7 @@ async def test_other_media_types_are_refused(client: httpx.AsyncClient, kind: st
 async def test_an_unknown_batch_is_not_found(client: httpx.AsyncClient, batch_id: str) -> None:
     addresses: Sequence[tuple[str, str]] = (("GET", ""), ("GET", "/scenarios"), ("POST", "/cancel"))
     for method, rest in addresses:
-        body = {} if method == "POST" else None
+        body: Any = {} if method == "POST" else None
         answer = await client.request(method, f"/batches/{batch_id}{rest}", json=body)
         assert answer.status_code == 404
 

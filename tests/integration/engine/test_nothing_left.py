@@ -26,6 +26,8 @@ from orchestrator.store.flow import Flow
 from orchestrator.store.flow_records import Pause
 from orchestrator.store.gate_records import Vote
 from orchestrator.store.gates import GateStore
+from orchestrator.store.machine_records import Event
+from orchestrator.store.machines import MachineStore
 from orchestrator.store.records import Cause, Idempotency, Line, NewScenario, Owner
 from orchestrator.store.rerun import Rerun
 from orchestrator.store.store import Policy, Store
@@ -55,7 +57,20 @@ tasks:
   - {name: Undo, service: text-service, compensates: Start}
   - {name: Tell, service: http-service, finally: true}
 """
+MACHINE = """\
+name: Machine
+states:
+  new:
+    on: {go: busy}
+    after: {7d: closed}
+  busy:
+    tasks:
+      - {name: Pack, service: text-service}
+    then: closed
+  closed: {end: success}
+"""
 INNER = "name: Inner\ntasks:\n  - {name: Only, service: text-service}\n"
+SPAWN = '[{"key":"x","service":"text-service","name":"Spawned","needs":[],"fields":{}}]'
 SERVICES = ("text-service", "limited-service")
 PERMANENT = re.compile(
     rf"^(scenarios|task-events|timers|services|cancellations|gates|webhooks|webhooks-failing|outbox|flow|queue:[a-z-]+|{META})$"
@@ -71,6 +86,7 @@ class House:
     def __init__(self, url: str, folder: Path) -> None:
         (folder / "Everything.yml").write_text(EVERYTHING)
         (folder / "Inner.yml").write_text(INNER)
+        (folder / "Machine.yml").write_text(MACHINE)
         self.registry = Registry([folder])
         self.link, self.reading = RedisLink(url), RedisLink(url, block_ms=1_000)
         self.store = Store(self.link, Partitions(1), Policy(lease_ms=300, chunk=5))
@@ -92,10 +108,8 @@ class House:
             await self.reading.close()
             await self.link.close()
 
-    def new(self, scenario_id: str) -> NewScenario:
-        made = generate(
-            self.registry.get("Everything"), scenario_id=scenario_id, variables={}, now=datetime.now(UTC)
-        )
+    def new(self, scenario_id: str, name: str = "Everything") -> NewScenario:
+        made = generate(self.registry.get(name), scenario_id=scenario_id, variables={}, now=datetime.now(UTC))
         return new_scenario(made, [], Owner("acme", 1, "ann"))
 
     async def add(self, batch_id: str, number: int) -> str:
@@ -113,7 +127,10 @@ class House:
                 else:
                     path = f"{entry.scenario_id}/{entry.task_id}/1/a.txt"
                     await obstore.put_async(self.artifacts._store, path, b"x")
-                    await worker.succeed(entry, result='{"parts":[1,2,3]}', result_ref=f"memory://{path}")
+                    spawn = {"spawn": SPAWN} if entry.name == "Later" else {}
+                    await worker.succeed(
+                        entry, result='{"parts":[1,2,3]}', result_ref=f"memory://{path}", **spawn
+                    )
         for task in await self._by_http():
             await self.store.report(TaskEvent(task, EventKind.PROCESSING))
             await self.store.report(TaskEvent(task, EventKind.SUCCESS))
@@ -134,6 +151,14 @@ class House:
         tasks = await self.store.tasks(record.task_ids) if record else []
         gate = next((task for task in tasks if task and task.name == "Approve"), None)
         return gate is not None and await GateStore(self.store).gate(gate.id) is not None
+
+    async def goes(self, scenario_id: str) -> bool:
+        """Whether a scenario with states takes an event."""
+        record = await self.store.scenario(scenario_id)
+        return (
+            record is not None
+            and not (await MachineStore(self.store).send(record, Event("go", id="1"))).refusal
+        )
 
     async def is_over(self, *ids: str) -> bool:
         """Whether all of these have ended; works on until then."""
@@ -170,6 +195,10 @@ async def story(house: House, url: str) -> None:
         assert await house.store.cancel(one, Cause("enough")) in ("MORE", "DONE")
     await wait_until(lambda: house.is_over(dropped, paused), what="two cancellations")
 
+    machine = scenario_id_from(b"machine")
+    await house.store.submit(house.new(machine, "Machine"))
+    await wait_until(partial(house.goes, machine), what="the machine to go on")
+    await wait_until(partial(house.is_over, machine), what="its end")
     letters = DeadLetters(house.store)
     assert await letters.redrive_one(await house.task(done, "Broken")) == "OK"
     await wait_until(lambda: house.is_over(done), what="the end after a redrive")
@@ -181,16 +210,17 @@ async def story(house: House, url: str) -> None:
     await house.store.submit(new)
     await wait_until(lambda: house.is_over(new.scenario_id), what="the end of a rerun")
     assert (await batches.get(batch_id)) is not None
-    assert await house.link.execute("KEYS", "audit:*")
-    assert await house.link.execute("KEYS", "attempts:*")
-    assert await house.link.execute("KEYS", "dead-letters:*")
+    spawned = await house.store.task(await house.task(done, "Spawned"))
+    assert spawned and spawned.rules["flow"] == {"tenant": "acme", "priority": 1}
+    for kind in ("audit", "attempts", "dead-letters", "history", "machine"):
+        assert await house.link.execute("KEYS", f"{kind}:*"), kind
 
 
 async def test_after_the_purge_nothing_is_left(redis_url: str, link: RedisLink, tmp_path: Path) -> None:
     house = House(redis_url, tmp_path)
     async with receiving() as receiver, house.at_work():
         await story(house, receiver.url)
-        await wait_until(lambda: len(receiver.requests) >= 6, what="the webhooks")
+        await wait_until(lambda: len(receiver.requests) >= 7, what="the webhooks")
         await wait_until(house.are_gone, what="the purge", timeout_s=60)
 
     names = [name.decode() for name in await link.execute("KEYS", "*")]

@@ -112,7 +112,14 @@ async def test_silence_ends_after_the_timeout() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"]
+    "said",
+    [
+        b"nonsense\r\n\r\n",
+        b"",
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+        b"HTTP/1.1 302 There\r\nlocation: http://xn--a/\r\ncontent-length: 0\r\n\r\n",
+    ],
 )
 async def test_what_is_no_http_is_an_error_and_no_bug(said: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -91,7 +91,7 @@ async def test_no_folder_stays_and_no_half_written_file(link: RedisLink, tmp_pat
 
     await works.pass_by(KEPT_MS)
 
-    assert os.listdir(tmp_path) == []
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
 async def test_many_objects_are_removed_in_chunks(

@@ -11,7 +11,7 @@ from orchestrator.egress import Egress
 from orchestrator.engine import Sending
 from orchestrator.engine.sender import Sender
 from orchestrator.signing import new_secret
-from orchestrator.store.deliveries import Deliveries, DeliveryRecord
+from orchestrator.store.deliveries import Deliveries, DeliveryRecord, Event
 from orchestrator.store.endpoints import Endpoint, Endpoints, Secret
 from orchestrator.store.records import Cause
 from orchestrator.store.store import Store
@@ -164,6 +164,26 @@ async def test_a_slow_endpoint_delays_no_other_and_gets_few_at_a_time(
 
     assert held == 2
     assert len(slow.requests) == len(quick.requests) == 5
+
+
+async def test_the_room_for_an_endpoint_is_counted_over_all_partitions(redis_url: str) -> None:
+    sending = Sending(egress=SENDING.egress, timeout_s=60.0, per_endpoint=2)
+    async with receiving() as slow, receiving() as quick, engine_of(redis_url, sending, 8) as engine:
+        slow.holds = True
+        patient = await told(engine.store, slow.url, 1)
+        other = await told(engine.store, quick.url, 2)
+        events = [Event("webhook.test", scenario_id_from(bytes([i]) * 16), b"{}") for i in range(24)]
+        both = [patient.id, other.id]
+        await asyncio.gather(
+            *(Deliveries(engine.store).announce(engine.store.partitions.of(e.id), e, both) for e in events)
+        )
+        await settled(engine.store, other, 24)
+        await arrived(slow, 2)
+        held = len(slow.requests)
+        slow.let_go()
+        await settled(engine.store, patient, 24)
+
+    assert held == 2
 
 
 async def test_an_attempt_that_nobody_noted_is_made_again_under_the_same_id(

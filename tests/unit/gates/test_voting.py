@@ -117,6 +117,9 @@ def test_one_vote_a_person_and_the_same_again_is_told_as_such() -> None:
         (["alice", "group:editors"], "bob", ("editors",), True),
         (["alice", "group:editors"], "bob", ("authors",), False),
         (["alice", "group:editors"], "editors", (), False),
+        (["alice", "group:editors"], "group:editors", (), False),
+        (["alice", "Group:editors"], "\uff47roup:Editors", (), False),
+        (["alice", "Group:editors"], "bob", ("Editors",), True),
     ],
 )
 def test_who_may_decide(who: list[str], by: str, groups: tuple[str, ...], may: bool) -> None:
