@@ -122,11 +122,13 @@ class DeadLetters:
                 return "UNKNOWN"
             values = edits.of(task.fields)
             texts = template_texts({**task.fields, **values})
-            known = dict(zip(flat[::2], flat[1::2], strict=True)).get(b"json_fields", b"").decode()
+            found = dict(zip(flat[::2], flat[1::2], strict=True))
+            known = found.get(b"json_fields", b"").decode()
             texts.setdefault("json_fields", "")
             names = [*values, "json_fields"] if texts["json_fields"] != known else list(values)
             rest = [part for name in names for part in (name, texts[name])]
-            word = (await self._store.call("edit", {"task": key, "known": known}, rest)).decode()
+            keys = {"task": key, "known": known, "params": found.get(b"params", b"")}
+            word = (await self._store.call("edit", keys, rest)).decode()
             if word != "CHANGED":
                 break
         return str(word)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,7 @@ class Receiver:
     answers: list[int | str] = field(default_factory=list)
     holds: bool = False
     _free: asyncio.Event = field(default_factory=asyncio.Event)
+    _serving: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def let_go(self) -> None:
         """Answer what was held, and what comes."""
@@ -57,6 +58,10 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, one request."""
+        task = asyncio.current_task()
+        assert task
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             self.requests.append(await _request(reader))
             if self.holds:
@@ -69,6 +74,12 @@ class Receiver:
             pass  # the sender gave up
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def ended(self) -> None:
+        """Wait until no connection is open."""
+        await asyncio.gather(*self._serving)
 
 
 @asynccontextmanager
@@ -83,6 +94,7 @@ async def receiving(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") 
     finally:
         receiver.let_go()
         server.close()
+        await receiver.ended()
 
 
 async def _request(reader: asyncio.StreamReader) -> Received:

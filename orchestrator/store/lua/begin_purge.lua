@@ -8,8 +8,7 @@
 --       4 wait_ms      integer  the same while another scenario needs this one
 -- Returns  one of
 --          BEGUN      remove its artifacts, then call `purge`
---          NEEDED     a scenario that runs a part of it anew refers to its artifacts, or the task that it is the work of has
---                     not looked at its end yet
+--          NEEDED     a scenario that runs a part of it anew refers to its artifacts, or the task that it is the work of
 --          REMOVED    there is no such scenario; the timer was removed
 --          NOT_DUE    its retention has not ended, or it is not finished; nothing was done
 -- Repeat   NOT_DUE
@@ -27,9 +26,9 @@ if not due or due > at_ms then return 'NOT_DUE' end
 local state = redis.call('HMGET', scenario, 'status', 'purged', 'purge_tries', 'reruns', 'parent')
 if state[1] == 'pending' or state[1] == 'processing' then return 'NOT_DUE' end
 
+-- By the task that it is the work of, which has its results, until that is gone too; or by a rerun.
 local function is_needed()
-  local parent = state[5] and redis.call('HMGET', prefix .. 'task:' .. state[5], 'status', 'child_scenario_id')
-  if parent and parent[1] == 'processing' and parent[2] == scenario_id then return true end
+  if state[5] and redis.call('HGET', prefix .. 'task:' .. state[5], 'child_scenario_id') == scenario_id then return true end
   for id in string.gmatch(state[4] or '', '%S+') do
     if redis.call('HEXISTS', prefix .. 'scenario:' .. id, 'status') == 1 then return true end
   end

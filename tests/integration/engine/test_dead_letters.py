@@ -156,10 +156,11 @@ async def test_a_dead_letter_is_edited_and_the_next_attempt_gets_it(
     assert entry.fields == {"prompt": "[1]", "params": {"voice": "ben", "speed": 3}, "slide_ids": ["a"]}
 
 
+@pytest.mark.parametrize("at", ["fields", "params"])
 async def test_who_edits_what_another_has_just_edited_reads_it_again(
-    engine: Running, worker: PlainWorker, link: RedisLink
+    engine: Running, worker: PlainWorker, link: RedisLink, at: str
 ) -> None:
-    """The list of the fields that are JSON is one field for all."""
+    """The list of the fields that are JSON is one field for all; so are the params."""
     task = await failed_task(engine, worker)
     calls: list[str] = []
     other = DeadLetters(Store(link, engine.store.partitions))
@@ -168,13 +169,15 @@ async def test_who_edits_what_another_has_just_edited_reads_it_again(
         async def call(self, name, values, rest=()):  # type: ignore[no-untyped-def]
             calls.append(name)
             if len(calls) == 1:
-                assert await other.edit(task.id, Edits(fields={"first": [1]})) == "OK"
+                assert await other.edit(task.id, Edits(**{at: {"first": [1]}})) == "OK"
             return await super().call(name, values, rest)
 
     late = DeadLetters(Late(link, engine.store.partitions))
-    assert await late.edit(task.id, Edits(fields={"second": [2]})) == "OK"
+    assert await late.edit(task.id, Edits(**{at: {"second": [2]}})) == "OK"
     edited = await engine.store.task(task.id)
-    assert edited and (edited.fields["first"], edited.fields["second"], calls) == ([1], [2], ["edit", "edit"])
+    assert edited and calls == ["edit", "edit"]
+    found = edited.fields["params"] if at == "params" else edited.fields
+    assert (found["first"], found["second"]) == ([1], [2])
 
 
 @pytest.mark.parametrize("name", ["status", "token", "on_ready", "json_fields", "no word", "name"])

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.support.graphs import chain, graph
 from tests.support.wait import wait_until
 from tests.support.works import Works
 from workers_sdk.artifacts import Artifacts as OfWorker
-from workers_sdk.protocol.keys import scenario_id_from
+from workers_sdk.protocol.keys import scenario_id_from, short_uuid
 from workers_sdk.protocol.link import RedisLink
 
 KEPT_MS = 10_000
@@ -215,6 +216,32 @@ async def test_a_scenario_whose_results_another_one_uses_is_kept_until_that_is_g
 
     assert await works.record(origin) is None
     assert paths(artifacts) == []
+
+
+async def test_a_scenario_within_another_one_goes_after_that(link: RedisLink, artifacts: Artifacts) -> None:
+    """The task that it is the work of has its results, and what depends on that task may use them for days."""
+    works = await Works(link, SHORT, artifacts).open()
+    outer = await works.submit(graph(chain(2)))
+    record = await works.record(outer)
+    assert record
+    [task_id, _] = record.task_ids
+    inner = await works.submit(
+        replace(graph(chain(1), scenario_id=short_uuid(outer, "inner")), parent=task_id)
+    )
+    await link.execute("HSET", works.at.task(task_id), "child_scenario_id", inner)
+    [first] = [one for one in await works.worker.take() if one.scenario_id == inner]
+    await works.worker.succeed(first)
+    await works.settle()
+    put(artifacts, inner, 1)
+
+    await works.pass_by(KEPT_MS)
+    assert await works.due_in(f"purge:{inner}") == NEEDED_MS
+    await works.store.cancel(outer, Cause())
+    await works.pass_by(KEPT_MS)
+    assert (await works.record(outer), len(paths(artifacts))) == (None, 1)
+    await works.pass_by(NEEDED_MS - KEPT_MS)
+
+    assert (await works.record(inner), paths(artifacts)) == (None, [])
 
 
 async def test_a_rerun_of_what_is_gone_is_not_accepted(link: RedisLink) -> None:

@@ -1,6 +1,6 @@
 """Cases of the scripts for batches, for what is to be safe on disk, and for the end of scenarios."""
 
-from tests.integration.scripts.cases import CASES, OTHER, SCENARIO, VOICE, Case, case, scenario, submit
+from tests.integration.scripts.cases import CASES, OTHER, SCENARIO, TEXT, VOICE, Case, case, scenario, submit
 from workers_sdk.protocol.link import Link
 
 BATCH_KEYS = {"batch": f"batch:{OTHER}", "members": f"batch-scenarios:{OTHER}"}
@@ -9,7 +9,7 @@ BATCH_KEYS = {"batch": f"batch:{OTHER}", "members": f"batch-scenarios:{OTHER}"}
 @case
 async def begin_purge(link: Link) -> Case:
     await scenario(link, failed=1)
-    await link.execute("HSET", f"scenario:{SCENARIO}", "status", "failed", "reruns", OTHER)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "status", "failed", "reruns", OTHER, "parent", TEXT)
     await link.execute("ZADD", "timers", 1, f"purge:{SCENARIO}")
     values = {"timers": "timers", "prefix": "", "scenario_id": SCENARIO}
     return Case({**values, "hold_ms": 60_000, "wait_ms": 3_600_000})
