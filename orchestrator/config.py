@@ -89,7 +89,10 @@ class Settings(BaseSettings):
         default=604_800, ge=1, le=315_360_000, description="Seconds that a finished scenario is kept."
     )
     retention_success_s: int | None = Field(
-        default=None, ge=1, le=315_360_000, description="The same for scenarios that succeeded; unset: as above."
+        default=None,
+        ge=1,
+        le=315_360_000,
+        description="The same for scenarios that succeeded; unset: as above.",
     )
     retention_failed_s: int | None = Field(
         default=None, ge=1, le=315_360_000, description="The same for scenarios that failed; unset: as above."
@@ -106,7 +109,10 @@ class Settings(BaseSettings):
         description="What an accepted scenario survives unless the request says it: memory, fsync or replicated(n).",
     )
     durability_timeout_ms: int = Field(
-        default=2_000, ge=10, le=60_000, description="Milliseconds to wait for that; the answer says what was reached."
+        default=2_000,
+        ge=10,
+        le=60_000,
+        description="Milliseconds to wait for that; the answer says what was reached.",
     )
     admission_memory: float = Field(
         default=0.85,
@@ -144,7 +150,8 @@ class Settings(BaseSettings):
     )
 
     webhooks_allow_http: bool = Field(
-        default=False, description="Take endpoints of webhooks at http:// too, where anybody on the way can read."
+        default=False,
+        description="Take endpoints of webhooks at http:// too, where anybody on the way can read.",
     )
     webhooks_allow_private: bool = Field(
         default=False,

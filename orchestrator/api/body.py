@@ -28,7 +28,9 @@ class JsonRequest(Request):
         """
         if not hasattr(self, "_body"):
             if not _is_json(self.headers.get("content-type", "")):
-                detail = "Send the body as application/json, encoded in UTF-8."
+                detail = (
+                    "Send the body as application/json, encoded in UTF-8; {} where there is nothing to say."
+                )
                 raise Problem("unsupported_media_type", detail)
             self._body = await read_body(self, self.app.state.services.settings)
         return self._body

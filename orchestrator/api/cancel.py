@@ -55,7 +55,7 @@ async def cancel_scenario(scenario_id: Id, body: CancelIn, request: Request, nee
     if word == "FINAL" and record.status.value != "cancelled":
         raise Problem(
             "scenario_final",
-            f"The scenario is {record.status}.",
+            f"The scenario has ended: {record.status}.",
             extra={"current_status": record.status.value},
         )
     return json_response(scenario_item(record))

@@ -204,7 +204,7 @@ async def _scenario_out(scenario_id: str, needs: Needs, *, final: bool) -> Respo
     if final or record.status.is_final:
         raise Problem(
             "scenario_final",
-            f"The scenario is {record.status}.",
+            f"The scenario has ended: {record.status}.",
             extra={"current_status": record.status.value},
         )
     return json_response(scenario_item(record))

@@ -57,7 +57,9 @@ def _invalid(error: RequestValidationError) -> Problem:
 def _field_error(item: dict[str, Any]) -> FieldError:
     """pydantic's messages name limits and choices, never the value that was sent."""
     place, *path = item["loc"]
-    detail = item["msg"].removesuffix(".") + "."
+    detail = item["msg"].removeprefix("Value error, ").removesuffix(".") + "."
+    if item["loc"] == ("body",) and item["type"] == "missing":
+        detail = "Send a JSON object, {} where there is nothing to say."
     if place == "body":
         return FieldError(pointer=pointer(path), detail=detail)
     return FieldError(parameter=str(path[0]) if path else str(place), detail=detail)
@@ -108,7 +110,9 @@ def _malformed(error: Malformed) -> Problem:
 
 
 def _bad_when(error: BadWhen) -> Problem:
-    where = FieldError(pointer=f"/{error.field}" if error.field else "", detail=f"{error}.".capitalize())
+    where = FieldError(
+        pointer=f"/{error.field}" if error.field else "", detail=f"{str(error)[:1].upper()}{str(error)[1:]}."
+    )
     return Problem("invalid_schedule", where.detail, errors=[where])
 
 

@@ -26,6 +26,4 @@ def _ms(seconds: int | None) -> int | None:
 
 def egress_of(settings: Settings) -> Egress:
     """Where webhooks may go."""
-    return Egress(
-        allow_http=settings.webhooks_allow_http, allow_private=settings.webhooks_allow_private
-    )
+    return Egress(allow_http=settings.webhooks_allow_http, allow_private=settings.webhooks_allow_private)

@@ -72,11 +72,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "invalid_transition": Kind(
         409, "Event not allowed", "The state does not take this event; `allowed` lists those that it takes."
     ),
-    "bad_link": Kind(403, "Link is not valid", "It was not made here, or not for this gate: ask for another."),
+    "bad_link": Kind(
+        403, "Link is not valid", "It was not made here, or not for this gate: ask for another."
+    ),
     "may_not_decide": Kind(
         403, "May not decide", "`who` of the gate names those who may; the submitter may be left out."
     ),
-    "gate_closed": Kind(409, "Gate is closed", "It was decided, its deadline came, or its task was cancelled."),
+    "gate_closed": Kind(
+        409, "Gate is closed", "It was decided, its deadline came, or its task was cancelled."
+    ),
     "already_voted": Kind(409, "Has voted", "One vote a person; the same vote again is no error."),
     "gate_changed": Kind(
         409, "Value has changed", "Somebody put another value in its place: look at it and decide again."
@@ -88,9 +92,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "not_a_dead_letter": Kind(
         409, "No dead letter", "The task did not fail for good, or was redriven or dismissed already."
     ),
-    "cannot_revive": Kind(
-        409, "Cannot run again", "`detail` says why nothing of it can run again now."
-    ),
+    "cannot_revive": Kind(409, "Cannot run again", "`detail` says why nothing of it can run again now."),
     "cannot_rerun": Kind(409, "Cannot be rerun", "`reason` and `detail` say why."),
     "not_ready": Kind(409, "Task is not ready", "Tasks that it depends on have not succeeded yet."),
     "held_by_worker": Kind(
@@ -99,9 +101,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "stale_token": Kind(
         409, "Token is stale", "The task was handed out again; the newer attempt has another token."
     ),
-    "too_many_webhooks": Kind(
-        409, "Too many webhooks", "Remove an endpoint that is not needed any more."
-    ),
+    "too_many_webhooks": Kind(409, "Too many webhooks", "Remove an endpoint that is not needed any more."),
     "webhook_disabled": Kind(
         409, "Webhook is disabled", "Enable the endpoint first; `reason` of it says why it was disabled."
     ),
@@ -126,14 +126,20 @@ KINDS: Final[Mapping[str, Kind]] = {
         "`errors` lists what is wrong with the template or its variables, by line.",
     ),
     "invalid_schedule": Kind(
-        422, "Times cannot be used", "`errors` names the field: exactly one of cron, every_s, run_at, delay_s; a known time zone."
+        422,
+        "Times cannot be used",
+        "`errors` names the field: exactly one of cron, every_s, run_at, delay_s; a known time zone.",
     ),
     "schedule_ended": Kind(409, "Schedule has ended", "It has no further fire; make another one."),
     "schedule_busy": Kind(
-        409, "Schedule is busy", "The scenario before still runs, or another fire is under way: try again later."
+        409,
+        "Schedule is busy",
+        "The scenario before still runs, or another fire is under way: try again later.",
     ),
     "overloaded": Kind(
-        429, "Too much work waits", "There is no room for more now, and nothing was stored: repeat after Retry-After."
+        429,
+        "Too much work waits",
+        "There is no room for more now, and nothing was stored: repeat after Retry-After.",
     ),
     "too_many_requests": Kind(
         429,

@@ -111,11 +111,11 @@ def variables_of(body: ScenarioIn, template: Template) -> tuple[dict[str, Json],
     """Variables of a request by name; a `WarningOut` for each field that the template has no use for."""
     variables: dict[str, Json] = {}
     warnings: list[Json] = []
-    for field, names in (("description", _DESCRIPTION), ("slides_count", _SLIDES)):
-        value = getattr(body, field)
+    for given, names in (("description", _DESCRIPTION), ("slides_count", _SLIDES)):
+        value = getattr(body, given)
         declared = [name for name in names if name in template.variables]
         if value is not None and not declared:
-            warnings.append(_unused(field, template))
+            warnings.append(_unused(given, template))
         if value is not None:
             variables.update(dict.fromkeys(declared, value))
     return variables | body.variables, warnings

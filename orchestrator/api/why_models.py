@@ -11,7 +11,9 @@ REASON: Final[dict[str, Any]] = {
     "message": "waits for 1 task: Write (processing)",
     "facts": {
         "count": 1,
-        "tasks": [{"id": "s6ynvq2wz90tbk4h", "name": "Write", "service": "text-service", "status": "processing"}],
+        "tasks": [
+            {"id": "s6ynvq2wz90tbk4h", "name": "Write", "service": "text-service", "status": "processing"}
+        ],
     },
 }
 

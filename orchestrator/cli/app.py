@@ -106,6 +106,7 @@ _FAMILIES: Final = {
         {
             "webhooks:add": "Register an endpoint; shows its secret, once.",
             "webhooks:list_": "List the endpoints.",
+            "webhooks:show_": "Show what an endpoint is told of, and whether it takes it.",
             "webhooks:change": "Change, disable or enable an endpoint.",
             "webhooks:rotate": "Give an endpoint a new secret; for a while the old one signs too.",
             "webhooks:remove": "Remove an endpoint.",
@@ -125,7 +126,7 @@ def build() -> cyclopts.App:
         name="scenarist",
         help="One request becomes a graph of tasks over Redis Streams.",
         help_epilogue=_EPILOGUE,
-        version=lambda: importlib.metadata.version("scenarist"),
+        version=_version,
         suppress_keyboard_interrupt=False,
     )
     for order, (title, commands) in enumerate(_COMMANDS.items()):
@@ -141,6 +142,14 @@ def build() -> cyclopts.App:
             words.command(f"{__package__}.{place}", name=name, help=summary)
         app.command(words)
     return app
+
+
+def _version() -> str:
+    """Of the installed distribution; `0` in a tree that is not installed."""
+    try:
+        return importlib.metadata.version("scenarist")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
 
 
 def main(tokens: Sequence[str] | None = None) -> None:

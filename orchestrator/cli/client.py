@@ -124,10 +124,14 @@ def _problem(response: httpx.Response, problem: Mapping[str, Json]) -> str:
     lines = [f"{problem['title']} (HTTP {response.status_code})"]
     errors, detail = problem.get("errors", []), str(problem.get("detail") or "")
     if problem.get("code") == "not_found" and (path := problem.get("instance")):
-        detail = f"There is nothing at {path}: the id is wrong, or retention removed it."
+        detail = f"There is nothing at {path}: it never was, or retention removed it."
     if detail and not any(error.get("detail", "?") in detail for error in errors):  # else it stands below
         lines.append(f"  {detail}")
     for error in errors:
         place = error.get("pointer") or error.get("field") or error.get("parameter") or ""
         lines.append(f"  {place}: {error.get('detail') or error.get('message') or error}".replace(" : ", " "))
+    if problem.get("code") == "unknown_template":
+        lines.append("  The API reads templates when it starts.")
+    if allowed := problem.get("allowed"):
+        lines.append(f"  It takes: {', '.join(allowed)}")
     return "\n".join(lines)

@@ -93,7 +93,9 @@ def limit(
         int | None, Parameter(help="Tasks that are handed out and have not ended.")
     ] = None,
     rate: Annotated[str, Parameter(help="Tasks in a time: 10/s, 60/m, 1000/h.")] = "",
-    burst: Annotated[int, Parameter(help="With --rate: so many at once after a rest.")] = 1,
+    burst: Annotated[
+        int | None, Parameter(help="With --rate: so many at once after a rest; 1 by default.")
+    ] = None,
     weight: Annotated[
         tuple[str, ...], Parameter(negative=(), help="TENANT=SHARE, 1 when not named. May be repeated.")
     ] = (),
@@ -101,11 +103,15 @@ def limit(
     output: Output = "text",
 ) -> int:
     """Set the limits of a service; those that are not named are removed."""
+    if concurrency is None and not rate and not weight:
+        raise CommandError("name one or more of: --concurrency, --rate, --weight", Exit.USAGE)
+    if burst is not None and not rate:
+        raise CommandError("--burst goes with --rate", Exit.USAGE)
     body: dict[str, Json] = {"weights": dict(_weight(text) for text in weight)}
     if concurrency is not None:
         body["concurrency"] = concurrency
     if rate:
-        body["rate"] = {**_rate(rate), "burst": burst}
+        body["rate"] = {**_rate(rate), "burst": 1 if burst is None else burst}
     with ApiClient(api_url(api)) as client:
         found = client.call("PUT", _service(service), "service", json=body)
     return _shown(found, output)

@@ -154,7 +154,9 @@ def _table(items: Sequence[Json]) -> RenderableType:
         approvals = f"{item['approvals']} of {item['quorum']}"
         who = Text(", ".join(item["who"]) or "anybody")
         question = Text(item["title"], style="bold")
-        table.add_row(Text(item["task_id"]), question, who, approvals, item["opened_at"], item["deadline"] or "")
+        table.add_row(
+            Text(item["task_id"]), question, who, approvals, item["opened_at"], item["deadline"] or ""
+        )
     return table
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .client import ApiClient
-from .exits import Exit
+from .exits import CommandError, Exit
 from .options import Api, Description, Output, Slides, Variables, api_url
 from .output import show as show_result
 from .request import body_of
@@ -186,6 +186,8 @@ def _times(
     end: str | None,
 ) -> dict[str, Json]:
     """A `TimesIn`."""
+    if sum(one is not None for one in (cron, every, at, delay)) != 1:
+        raise CommandError("name exactly one of: --cron, --every, --at, --delay", Exit.USAGE)
     once = {"run_at": at, "delay_s": delay.total_seconds() if delay is not None else None}
     bounds = {"start_at": start, "end_at": end}
     return _given({"cron": cron, "every_s": _seconds(every), **once, **bounds}) | {"timezone": timezone}

@@ -33,14 +33,31 @@ _FIRST: Final = ("failed", "processing", "pending", "success", "skipped", "cance
 
 
 def labels(tasks: Sequence[Json]) -> dict[str, str]:
-    """Task id -> its name, numbered where several tasks have one name."""
-    many = {name for name, count in Counter(task["name"] for task in tasks).items() if count > 1}
+    """Task id -> its name, numbered where several tasks have one name; `Draw.2` is the second child of a `foreach`."""
+    parents = _parents(tasks)
+    own = [task for task in tasks if task["id"] not in parents]
+    many = {name for name, count in Counter(task["name"] for task in own).items() if count > 1}
     seen: Counter[str] = Counter()
     result = {}
-    for task in tasks:
+    for task in own:
         seen[task["name"]] += 1
         result[task["id"]] = f"{task['name']} {seen[task['name']]}" if task["name"] in many else task["name"]
-    return result
+    children = (task for task in tasks if task["id"] in parents)
+    return result | {
+        task["id"]: f"{result[parents[task['id']]]}.{task['fields']['index']}" for task in children
+    }
+
+
+def _parents(tasks: Sequence[Json]) -> dict[str, str]:
+    """Child of a `foreach` -> the task that it is a run of: that has its name, waits for it, and has no index itself."""
+    whole = {task["id"]: task["name"] for task in tasks if "index" not in task.get("fields", {})}
+    return {
+        task["id"]: parent
+        for task in tasks
+        if task["id"] not in whole
+        for parent in task.get("consumers", ())
+        if whole.get(parent) == task["name"]
+    }
 
 
 def age_s(scenario: Json, at: str | None = None) -> float:
@@ -171,7 +188,8 @@ def task_table(task: Json) -> RenderableType:
     for name, value in task.items():
         if value not in (None, "", [], {}) and name != "links":
             style = STYLES.get(str(value), "") if name == "status" else ""
-            table.add_row(Text(name, style="dim"), Text(str(value), style=style))
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            table.add_row(Text(name, style="dim"), Text(text, style=style))
     return table
 
 

@@ -13,6 +13,7 @@ from .client import ApiClient
 from .exits import Exit
 from .options import Api, Output, api_url
 from .output import show
+from .view import task_table
 
 TEST_WAIT_S: Final = 20.0
 """How long a test message is waited for: an attempt may take 15 s."""
@@ -63,6 +64,14 @@ def list_(*, api: Api = None, output: Output = "text") -> int:
         state = "enabled" if one["enabled"] else f"disabled {one['reason'] or ''}".strip()
         table.add_row(one["id"], Text(one["url"]), Text(of), Text(state), one["failing_since"] or "")
     show(found, table, output)
+    return Exit.OK
+
+
+def show_(endpoint_id: str, /, *, api: Api = None, output: Output = "text") -> int:
+    """Show what an endpoint is told of, and whether it takes it."""
+    with ApiClient(api_url(api)) as client:
+        found = client.call("GET", _path(endpoint_id), "id")
+    show(found, task_table(found), output)
     return Exit.OK
 
 

@@ -28,7 +28,12 @@ def _asked(client: ApiClient, any_id: str) -> Json:
     except CommandError as error:
         if error.code is not Exit.USAGE:
             raise
-    return client.call("GET", f"/tasks/{any_id}/why", "reasons")
+    try:
+        return client.call("GET", f"/tasks/{any_id}/why", "reasons")
+    except CommandError as error:
+        if error.code is not Exit.USAGE:
+            raise
+        raise CommandError(f"there is no scenario and no task {any_id}", Exit.USAGE) from error
 
 
 def _of_task(found: Json) -> Text:

@@ -64,7 +64,7 @@ class Post:
             error = f"no answer within {self._timeout_s:g} s"
         except NotAllowed as refusal:
             error = str(refusal)
-        except Exception as failure:  # a stranger's answer goes through the library: nothing in it may end the process
+        except Exception as failure:  # nothing that a stranger answers may end the process
             error = f"{type(failure).__name__}: {failure}"[:MAX_ERROR_CHARS]
         return Answer(status, round((self._clock.monotonic() - started) * 1000), error, retry_after_s)
 

@@ -63,7 +63,7 @@ def is_cancelling(picture: Picture) -> bool:
     """Whether it is being cancelled, and cancelling has not come to all of its tasks yet."""
     if not picture.scenario.cancel or picture.scenario.is_final:
         return False
-    alive = any(not task.is_final and not task.rules.get("finally") for task in picture.tasks)
+    alive = any(not task.is_final and not task.is_last for task in picture.tasks)
     return alive or not all(map(picture.scenario.is_cancelled, picture.missing))
 
 
@@ -74,7 +74,7 @@ def is_pausing(scenario: ScenarioStanding) -> bool:
 
 
 def _of_waiting(task: Standing, before: _Before, scenario: ScenarioStanding) -> Iterator[Fault]:
-    if scenario.cancel and not task.rules.get("finally"):
+    if scenario.cancel and not task.is_last:
         return
     waiting, counted = before.waiting(task.task_id), before.counted(task.task_id)
     if task.group:
@@ -154,10 +154,9 @@ def _of_lost(picture: Picture) -> Fault:
 def _of_counts(picture: Picture) -> Iterator[Fault]:
     scenario = picture.scenario
     counts = _counted(picture)
-    rejected = scenario.status == "failed" and scenario.unmade > 0
     ids = [*scenario.task_ids, *picture.unlisted]
     task_ids = dumps(ids).decode() if picture.unlisted else ""
-    mend = MendScenario(counts, len(ids), task_ids, settles=not rejected)
+    mend = MendScenario(counts, len(ids), task_ids, settles=not scenario.is_rejected)
     if picture.unlisted:
         some = ", ".join(picture.unlisted[:3])
         yield _fault(scenario, "task_unlisted", f"it does not list tasks of its own: {some}", mend)
@@ -176,7 +175,7 @@ def _of_counts(picture: Picture) -> Iterator[Fault]:
         yield _fault(
             scenario, "index_wrong", f"it is {scenario.status} and stands in the index of: {places}", mend
         )
-    if not rejected:
+    if not scenario.is_rejected:
         yield from _of_end(scenario, counts, mend)
 
 
@@ -195,8 +194,8 @@ def _of_end(scenario: ScenarioStanding, counts: tuple[int, ...], mend: MendScena
 
 def _end_of(scenario: ScenarioStanding, counts: tuple[int, ...]) -> str:
     """As in the fragment finish_scenarios."""
-    if scenario.cancel:
-        return "cancelled"
+    if scenario.cancel or scenario.outcome:
+        return "cancelled" if scenario.cancel else scenario.outcome
     if counts[3] > counts[6]:
         return "failed"
     return "cancelled" if counts[5] else "success"

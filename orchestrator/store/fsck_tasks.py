@@ -35,7 +35,7 @@ def faults_of_task(task: Standing, scene: Scene) -> Iterator[Fault]:
     """Faults of a task, but for what it waits for."""
     if task.is_final:
         yield from _of_ended(task)
-    elif not scene.cancelling or task.rules.get("finally"):
+    elif not scene.cancelling or task.is_last:
         yield from _of_any(task, scene)
         yield from (_of_pending(task) if task.status == "pending" else _of_processing(task, scene))
 

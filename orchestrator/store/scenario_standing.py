@@ -47,6 +47,8 @@ class ScenarioStanding:
     purged: str
     tenant: str
     batch: str
+    error: str
+    outcome: str
     task_ids_text: str
     in_pending: str
     in_processing: str
@@ -82,6 +84,15 @@ class ScenarioStanding:
     def unmade(self) -> int:
         """How many of the tasks that it was submitted with were not made yet."""
         return int(self.total or 0) - int(self.spawned or 0) - int(self.materialized or 0)
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether its tasks could not be made; those that were run on."""
+        return (
+            self.status == "failed"
+            and bool(self.error)
+            and not self.error.startswith('{"type":"task_failed"')
+        )
 
     @property
     def indexed_as(self) -> list[str]:

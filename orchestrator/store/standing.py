@@ -88,6 +88,11 @@ class Standing:
         """See `rules` in ARCHITECTURE.md."""
         return dict(loads(self.rules_text)) if self.rules_text else {}
 
+    @property
+    def is_last(self) -> bool:
+        """Whether it runs even when its scenario is cancelled. `finally` holds a number, and 0 means yes too."""
+        return self.rules.get("finally", False) is not False
+
     @cached_property
     def consumers(self) -> list[str]:
         """Tasks that wait for it."""

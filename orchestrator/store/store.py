@@ -129,9 +129,7 @@ class Store:
             BatchCancelled, OriginGone: nothing was done.
             Unavailable, Refused: see `Link.execute`; after Unavailable the scenario may exist.
         """
-        values, fields = submission(
-            scenario, self.partitions, self.policy, idempotency, line, admit=admit
-        )
+        values, fields = submission(scenario, self.partitions, self.policy, idempotency, line, admit=admit)
         return submitted(await self._submit(values, fields), scenario, line)
 
     async def _submit(self, values: dict[str, Any], fields: list[str | bytes]) -> list[bytes]:
@@ -184,9 +182,7 @@ class Store:
         }
         more = {"group": GROUP_ORCHESTRATOR, "scenario_id": scenario_id, "entry_id": entry_id}
         cause = dumps({"type": kind, "message": message})
-        await self.call(
-            "reject", {**values, **more, "cause": cause, "retention": self.policy.retention}
-        )
+        await self.call("reject", {**values, **more, "cause": cause, "retention": self.policy.retention})
 
     async def advance(
         self,

@@ -110,7 +110,7 @@ async def reasons_of(case: Case) -> list[Reason]:
     if case.task.is_final:
         return await ended(case)
     before: list[Reason] = []
-    if case.scenario.get("cancel") and not case.task.rules.get("finally"):
+    if case.scenario.get("cancel") and not case.task.is_last:
         facts = json_of(case.scenario["cancel"]) or {}
         before.append(
             Reason("cancelling", f"its scenario is being cancelled: {facts.get('message', '')}", facts)

@@ -85,6 +85,7 @@ class Finding:
 
 
 QUOTE_IT: Final = "put it in quotes"
+_JSON_WORDS: Final = {None: "null", True: "true", False: "false"}
 """Hint; where the place in the file is known, what goes into the quotes is added."""
 
 
@@ -106,7 +107,7 @@ def dotted(path: Path) -> str:
 
 def shown(value: object) -> str:
     """A value for a message: short, on one line."""
-    text = repr(value)
+    text = _JSON_WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from orchestrator.store.records import NewScenario, NewTask
 from workers_sdk.protocol.keys import scenario_id_from, short_uuid
 
-
 Said = Mapping[str, dict[str, Any]]
 
 

@@ -87,7 +87,9 @@ async def _is_place(link: Link, name: str) -> bool:
     if found["kind"] == "lanes":
         return await _are_lanes(link, found["prefix"], found["service"], members)
     tasks = [("HGET", f"{found['prefix']}task:{one.decode()}", "flow_places") for one in members]
-    return all(found["place"] in (text or b"").decode().split("\n") for text in await link.execute_many(tasks))
+    return all(
+        found["place"] in (text or b"").decode().split("\n") for text in await link.execute_many(tasks)
+    )
 
 
 async def _are_lanes(link: Link, prefix: str, service: str, tenants: Iterable[bytes]) -> bool:

@@ -45,7 +45,11 @@ def test_a_plain_schema_is_a_form(schema: dict[str, Any]) -> None:
         ({"$ref": "https://elsewhere.invalid/form.json"}, "/$ref", "only `#/$defs/"),
         ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "/properties/a/$ref", "only `#/$defs/"),
         ({"$ref": "#"}, "/$ref", "only `#/$defs/"),
-        ({"dependentSchemas": {"default": {"$ref": "#"}}}, "/dependentSchemas/default/$ref", "only `#/$defs/"),
+        (
+            {"dependentSchemas": {"default": {"$ref": "#"}}},
+            "/dependentSchemas/default/$ref",
+            "only `#/$defs/",
+        ),
         ({"$ref": "#/$defs/nowhere"}, "", "does not exist"),
         ({"properties": {"a": {"$id": "https://elsewhere.invalid/"}}}, "/properties/a/$id", "cannot be used"),
         ({"$defs": {"a": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "", "refers to itself"),

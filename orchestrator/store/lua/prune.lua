@@ -46,7 +46,7 @@ end
 function belongs.timers(timer)
   local of, id = string.match(timer, '^([^:]+):(.*)$')
   if of == 'start' or of == 'lease' or of == 'overdue' then return LIVE[redis.call('HGET', prefix .. 'task:' .. id, 'status')] end
-  if of == 'gate' then return redis.call('HGET', prefix .. 'gate:' .. id, 'state') == 'open' end
+  if of == 'gate' then return redis.call('EXISTS', prefix .. 'gate:' .. id) == 1 end
   if of == 'schedule' then return redis.call('EXISTS', prefix .. 'schedule:' .. id) == 1 end
   if of == 'cancel-batch' then return redis.call('EXISTS', prefix .. 'batch:' .. id) == 1 end
   return not OF_SCENARIOS[of] or redis.call('HEXISTS', prefix .. 'scenario:' .. id, 'status') == 1

@@ -43,7 +43,7 @@ local function settle(v)
   local alive = found.pending + found.processing > 0
   local ended = found.was ~= 'pending' and found.was ~= 'processing'
   if not ended or settles == 0 then return end
-  found.status = alive and 'processing' or end_of(found)
+  found.status = alive and 'processing' or end_of(found, v[3] or nil)
   if found.status == found.was then return end
   move_account(prefix, v[1], v[2], found.was, alive and 'unfinished' or found.status)
 end
@@ -52,7 +52,7 @@ if not is_as_seen() then return 'CHANGED' end
 for i, status in ipairs(STATUSES) do found[status] = wanted[i] end
 found.tolerated, found.changed = wanted[#wanted], {tolerated = true}
 for _, status in ipairs(STATUSES) do found.changed[status] = true end
-settle(redis.call('HMGET', scenario, 'tenant', 'batch'))
+settle(redis.call('HMGET', scenario, 'tenant', 'batch', 'outcome'))
 local reopened = found.status == 'processing' and found.was ~= 'pending' and found.was ~= 'processing'
 for _, status in ipairs({'pending', 'processing', 'success', 'failed', 'cancelled'}) do
   redis.call('ZCARD', prefix .. 'index:' .. status)

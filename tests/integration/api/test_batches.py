@@ -13,9 +13,11 @@ from fastapi import FastAPI
 from orchestrator.api.services import Services
 from orchestrator.config import Settings
 from orchestrator.store.batches import scenario_id_of
+from orchestrator.store.records import Submitted
+from orchestrator.store.store import Store
 from tests.support.leaks import leaked_keys
 from tests.support.wait import wait_until
-from workers_sdk.protocol.link import RedisLink
+from workers_sdk.protocol.link import RedisLink, Unavailable
 
 ALONE = {"scenario": "Alone"}
 TYPE = {"Content-Type": "application/x-ndjson"}
@@ -248,6 +250,32 @@ async def test_an_unknown_batch_is_not_found(client: httpx.AsyncClient, batch_id
         body: Any = {} if method == "POST" else None
         answer = await client.request(method, f"/batches/{batch_id}{rest}", json=body)
         assert answer.status_code == 404
+
+
+class Outage(Store):
+    """Redis goes away after some submissions."""
+
+    left = 20
+
+    async def submit(self, *values: Any, **more: Any) -> Submitted:
+        self.left -= 1
+        if self.left < 0:
+            raise Unavailable("gone")
+        return await super().submit(*values, **more)
+
+
+async def test_after_an_outage_the_same_request_goes_on(client: httpx.AsyncClient, app: FastAPI) -> None:
+    services: Services = app.state.services
+    app.state.services = replace(services, store=Outage(services.link, services.store.partitions))
+    broken = await post(client, *[ALONE] * 40, headers=KEY)
+    assert (broken.status_code, broken.json()["code"], broken.json()["accepted"]) == (503, "unavailable", 20)
+    assert broken.headers["retry-after"] == "1"
+
+    app.state.services = services
+    again = (await post(client, *[ALONE] * 40, headers=KEY)).json()
+
+    assert (again["accepted"], again["replayed"]) == (40, 20)
+    assert (await batch(client, broken.json()["batch_id"]))["total"] == 40
 
 
 async def test_an_empty_batch_is_one_that_expires(client: httpx.AsyncClient, link: RedisLink) -> None:

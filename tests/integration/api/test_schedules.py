@@ -85,7 +85,11 @@ async def test_every_way_to_say_when(
         ({"end_at": "2020-01-01T00:00Z"}, "invalid_schedule", ""),
         ({"start_at": "2026-01-02T00:00Z", "end_at": "2026-01-01T00:00Z"}, "invalid_schedule", "/end_at"),
         ({"cron": None, "run_at": "2026-01-01T00:00Z", "delay_s": 5}, "invalid_schedule", "/delay_s"),
-        ({"cron": None, "run_at": "2026-01-01T00:00Z", "start_at": "2026-01-02T00:00Z"}, "invalid_schedule", ""),
+        (
+            {"cron": None, "run_at": "2026-01-01T00:00Z", "start_at": "2026-01-02T00:00Z"},
+            "invalid_schedule",
+            "",
+        ),
         ({"cron": None, "every_s": 60, "jitter_s": 60}, "invalid_schedule", "/jitter_s"),
         ({"cron": None, "every_s": 0}, "invalid_field", "/every_s"),
         ({"cron": None, "delay_s": -1}, "invalid_field", "/delay_s"),

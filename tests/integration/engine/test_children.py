@@ -1,6 +1,7 @@
 """Tasks that bring further tasks: one per item, those of a handler, scenarios within scenarios."""
 
 from pathlib import Path
+from typing import Any
 
 from orchestrator.engine.decider import Decider
 from orchestrator.store.records import Cause, NewScenario, TaskRecord
@@ -105,7 +106,7 @@ async def test_a_handler_brings_further_tasks(engine: Running, worker: PlainWork
     assert (await named(engine, scenario.scenario_id, "x"))[0].fields == {"prompt": "p", "n": 1}
 
 
-OUTER = {
+OUTER: dict[str, Any] = {
     "rules": {"sub": {"ask": True}},
     "on_ready": {"sub": {"scenario": {"name": "Inner", "variables": {"N": 3}}}},
 }

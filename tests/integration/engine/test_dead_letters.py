@@ -163,17 +163,21 @@ async def test_who_edits_what_another_has_just_edited_reads_it_again(
     """The list of the fields that are JSON is one field for all; so are the params."""
     task = await failed_task(engine, worker)
     calls: list[str] = []
+
+    def edits(name: str, number: int) -> Edits:
+        return Edits(params={name: [number]}) if at == "params" else Edits(fields={name: [number]})
+
     other = DeadLetters(Store(link, engine.store.partitions))
 
     class Late(Store):
         async def call(self, name, values, rest=()):  # type: ignore[no-untyped-def]
             calls.append(name)
             if len(calls) == 1:
-                assert await other.edit(task.id, Edits(**{at: {"first": [1]}})) == "OK"
+                assert await other.edit(task.id, edits("first", 1)) == "OK"
             return await super().call(name, values, rest)
 
     late = DeadLetters(Late(link, engine.store.partitions))
-    assert await late.edit(task.id, Edits(**{at: {"second": [2]}})) == "OK"
+    assert await late.edit(task.id, edits("second", 2)) == "OK"
     edited = await engine.store.task(task.id)
     assert edited and calls == ["edit", "edit"]
     found = edited.fields["params"] if at == "params" else edited.fields

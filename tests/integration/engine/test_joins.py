@@ -1,5 +1,7 @@
 """What waits for what, beside "all have succeeded": joins, optional tasks, tasks that run in the end, compensation."""
 
+from typing import Any
+
 import pytest
 
 from orchestrator.store.records import Cause, NewScenario
@@ -66,7 +68,7 @@ async def test_a_join_that_needs_some(
     status: Status,
     join: tuple[Status, str],
 ) -> None:
-    rules = {"join": {"need": need}, **{name: {"tolerated": True} for name in (A, B, C)}}
+    rules: dict[str, Any] = {"join": {"need": need}, **{name: {"tolerated": True} for name in (A, B, C)}}
     story = Story(engine, worker, graph({A: [], B: [], C: [], "join": [A, B, C]}, rules=rules))
 
     assert await story.end(ends) is status
@@ -74,7 +76,7 @@ async def test_a_join_that_needs_some(
 
 
 async def test_a_join_of_chains_that_all_failed_fails(engine: Running, worker: PlainWorker) -> None:
-    rules = {"join": {"need": 1}, **{name: {"tolerated": True} for name in (A, B, C)}}
+    rules: dict[str, Any] = {"join": {"need": 1}, **{name: {"tolerated": True} for name in (A, B, C)}}
     story = Story(engine, worker, graph({A: [], B: [A], C: [], "join": [B, C]}, rules=rules))
 
     assert await story.end({A: BAD, C: BAD}) is Status.FAILED
@@ -128,7 +130,7 @@ async def test_another_failure_beside_a_tolerated_one_fails_the_scenario(
     assert record and record.error["task_id"] == next(t.id for t in story.scenario.tasks if t.name == B)
 
 
-LAST = {"rules": {"last": {"finally": 0, "all_done": True}}}
+LAST: dict[str, Any] = {"rules": {"last": {"finally": 0, "all_done": True}}}
 
 
 async def test_a_last_task_runs_after_a_failure(engine: Running, worker: PlainWorker) -> None:

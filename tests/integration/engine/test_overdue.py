@@ -125,7 +125,14 @@ async def test_workers_are_told_to_stop_an_attempt_that_is_overdue(link: RedisLi
     await desk.passes(5_000)
 
     ((_, told),) = await link.execute("XRANGE", "cancellations", "-", "+")
-    assert task and told == [b"tasks", desk.task_id.encode(), b"tokens", task.token.encode(), b"causes", b"run_timeout"]
+    assert task and told == [
+        b"tasks",
+        desk.task_id.encode(),
+        b"tokens",
+        task.token.encode(),
+        b"causes",
+        b"run_timeout",
+    ]
 
 
 async def test_signs_of_life_put_the_heartbeat_off(link: RedisLink) -> None:

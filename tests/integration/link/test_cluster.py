@@ -133,9 +133,15 @@ async def test_a_wait_goes_where_the_write_before_it_went(
     for _ in range(2):
         for n, copies in enumerate((1, 0, 0)):
             [key] = keys_of(n)
-            asked = [("GET", *keys_of(0)), ("SET", key, 1), ("WAIT", 1, 500 if copies else 10)]
+            asked: list[tuple[str | int, ...]] = [
+                ("GET", *keys_of(0)),
+                ("SET", key, 1),
+                ("WAIT", 1, 500 if copies else 10),
+            ]
             assert (await link.execute_many(asked))[2] == copies
-    mixed = [part for n in range(3) for part in (("SET", *keys_of(n), 1), ("WAIT", 1, 500 if n == 0 else 10))]
+    mixed: list[tuple[str | int, ...]] = []
+    for n in range(3):
+        mixed += [("SET", *keys_of(n), 1), ("WAIT", 1, 500 if n == 0 else 10)]
     assert (await link.execute_many(mixed))[1::2] == [1, 0, 0]
 
 

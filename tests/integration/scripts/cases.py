@@ -262,7 +262,15 @@ async def advance(link: Link) -> Case:
         (SLIDE, "failed", "stream"),
     ):
         entries.append((await link.execute("XADD", "task-events", "*", "task_id", task_id)).decode())
-        rest += [task_id, kind, TOKEN, way, 0, 2, *(("result", "{}") if kind != "failed" else ("fingerprint", "0af"))]
+        rest += [
+            task_id,
+            kind,
+            TOKEN,
+            way,
+            0,
+            2,
+            *(("result", "{}") if kind != "failed" else ("fingerprint", "0af")),
+        ]
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "task-events", ">")
     values = {
         "events": "task-events",

@@ -41,7 +41,9 @@ async def dismiss(link: Link) -> Case:
 @case
 async def edit(link: Link) -> Case:
     await dead_letter(link, TEXT)
-    return Case({"task": f"task:{TEXT}", "known": "", "params": ""}, ["params", '{"voice":"ann"}', "prompt", "again"])
+    return Case(
+        {"task": f"task:{TEXT}", "known": "", "params": ""}, ["params", '{"voice":"ann"}', "prompt", "again"]
+    )
 
 
 @case

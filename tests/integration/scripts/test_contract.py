@@ -61,7 +61,9 @@ async def test_twice_equals_once(link: Link, name: str) -> None:
     assert await dump(link) == once
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"due", "renew", "agree", "read_schedule"}])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in {"due", "renew", "agree", "read_schedule"}]
+)
 async def test_the_case_of_a_script_changes_something(link: Link, name: str) -> None:
     """Else the other tests of this module would prove nothing."""
     given = await CASES[name](link)

@@ -94,7 +94,14 @@ def test_a_plan_shows_every_task_once_below_the_last_it_waits_for() -> None:
 
 def test_a_plan_with_states_shows_where_they_lead() -> None:
     def state(name: str, **more: Any) -> dict[str, Any]:
-        nothing = {"on": {}, "then": None, "otherwise": None, "after": None, "end": None, "stages": []}
+        nothing: dict[str, Any] = {
+            "on": {},
+            "then": None,
+            "otherwise": None,
+            "after": None,
+            "end": None,
+            "stages": [],
+        }
         return {"name": name, **nothing, **more}
 
     plan = {
@@ -122,3 +129,14 @@ def test_a_scenario_with_states_shows_where_it_stands() -> None:
     text = shown(scenario_view({**found, "state": "paid", "allowed_events": ["cancel"]}, elapsed_s=1))
     assert "state paid  takes cancel" in text
     assert "state" not in shown(scenario_view({**found, "state": None}, elapsed_s=1))
+
+
+def test_runs_of_a_foreach_are_numbered_behind_the_task_that_they_belong_to() -> None:
+    runs = [task(f"Draw.{n}", consumers=["Draw"], fields={"index": n}) for n in (1, 2)]
+    tasks = [task("Draw", consumers=["Show"], fields={}), task("Show", consumers=[], fields={}), *runs]
+    assert labels(tasks) == {"Draw": "Draw", "Show": "Show", "Draw.1": "Draw.1", "Draw.2": "Draw.2"}
+
+
+def test_tasks_of_one_name_that_wait_for_each_other_are_no_children() -> None:
+    chain = [task("Step.a", consumers=["Step.b"], fields={}), task("Step.b", consumers=[], fields={})]
+    assert labels(chain) == {"Step.a": "Step 1", "Step.b": "Step 2"}

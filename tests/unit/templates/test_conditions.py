@@ -191,8 +191,6 @@ LOOK_ALIKES = [*LOOKS, "') or true or ('", "' == '' or '"]
 
 # Without their texts in the names of the tests: those differ from run to run.
 @pytest.mark.parametrize("look", LOOK_ALIKES, ids=range(len(LOOK_ALIKES)))
-
-
 def test_a_value_in_quotes_never_becomes_part_of_the_expression(look: str) -> None:
     text = "variables: {P: ''}\n" + tasks(
         task("A"), task("B", needs="[A]", when="\"result('A') == '{{ P }}'\"")

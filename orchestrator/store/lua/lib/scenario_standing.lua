@@ -3,7 +3,7 @@
 local SCENARIO_STANDING = {
   'status', 'total', 'pending', 'processing', 'success', 'failed', 'skipped', 'cancelled', 'tolerated', 'materialized', 'spawned',
   'updated_at', 'finished_at', 'created_ms', 'cancel', 'cancel_at', 'paused', 'pause_at', 'revive', 'purged', 'tenant', 'batch',
-  'task_ids',
+  'error', 'outcome', 'task_ids',
 }
 
 -- Where a scenario stands; an empty list when there is no such scenario.
