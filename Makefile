@@ -23,7 +23,7 @@ dev: .venv/installed  ## Start everything and keep it running; restarts what you
 	@$(BIN)/scenarist up --reload $(ARGS)
 
 test: .venv/installed  ## All tests on a real server: TEST_SERVER=redis|valkey TEST_REDIS_URL=... ARGS="-k name"
-	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 lint: .venv/installed  ## Style and mistakes (ruff)
 	$(BIN)/ruff check .

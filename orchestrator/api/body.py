@@ -21,12 +21,15 @@ class JsonRequest(Request):
     """A request whose body is strict JSON within the limits of the settings."""
 
     async def body(self) -> bytes:
-        """The whole body.
+        """The whole body; `{}` when there is none, neither said nor sent.
 
         Raises:
             Problem: 415, 413 (counted while it arrives) or 408.
         """
         if not hasattr(self, "_body"):
+            if _is_missing(self):
+                self._body = b"{}"
+                return self._body
             if not _is_json(self.headers.get("content-type", "")):
                 detail = (
                     "Send the body as application/json, encoded in UTF-8; {} where there is nothing to say."
@@ -92,6 +95,11 @@ async def _read(request: Request, limit: int) -> bytes:
 def too_large(limit: int) -> Problem:
     """The problem of a body beyond its limit."""
     return Problem("body_too_large", f"The body is larger than {limit} bytes.")
+
+
+def _is_missing(request: Request) -> bool:
+    headers = request.headers
+    return headers.get("content-length", "0") == "0" and not {"content-type", "transfer-encoding"} & {*headers.keys()}
 
 
 def _is_json(content_type: str) -> bool:

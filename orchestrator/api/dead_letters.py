@@ -36,6 +36,8 @@ NOT_REVIVED: Final = {
     "CANCELLING": "The scenario is being cancelled: wait for its end.",
     "ENDED": "The scenario was cancelled meanwhile.",
     "PURGED": "The scenario is being removed.",
+    "BUSY": "Another call is bringing its tasks back: wait a moment.",
+    "SUCCEEDED": "The scenario succeeded: nothing of it is to run again. Rerun it to do a part anew.",
     "LEFT": "It belongs to a state that the scenario has left: events lead on.",
     "UNDONE": "What some of its tasks had done was undone: rerun it instead.",
 }

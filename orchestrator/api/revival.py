@@ -9,6 +9,7 @@ from orchestrator.store.outcomes import OriginGone
 from orchestrator.store.rerun import CannotRerun, Rerun
 from orchestrator.store.revival import Revival
 from workers_sdk.protocol.keys import scenario_id_from
+from workers_sdk.protocol.messages import Status
 
 from .answers import json_response
 from .body import JsonRoute
@@ -39,7 +40,9 @@ ScenarioId = Annotated[str, Path(description="16 characters.")]
 )
 async def retry_scenario(scenario_id: ScenarioId, request: Request, needs: Needs) -> Response:
     """Bring back all tasks that failed, were skipped or cancelled; what succeeded stays. Branches that run go on."""
-    await existing_scenario(scenario_id, request, needs)
+    before = await existing_scenario(scenario_id, request, needs)
+    if before.status is Status.SUCCESS:
+        raise not_revived("SUCCEEDED")
     revived = await Revival(needs.store).retry(scenario_id)
     if revived.word != "OK":
         raise not_revived(revived.word)

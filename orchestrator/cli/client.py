@@ -132,6 +132,4 @@ def _problem(response: httpx.Response, problem: Mapping[str, Json]) -> str:
         lines.append(f"  {place}: {error.get('detail') or error.get('message') or error}".replace(" : ", " "))
     if problem.get("code") == "unknown_template":
         lines.append("  The API reads templates when it starts.")
-    if allowed := problem.get("allowed"):
-        lines.append(f"  It takes: {', '.join(allowed)}")
     return "\n".join(lines)

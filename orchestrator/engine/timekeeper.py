@@ -12,7 +12,7 @@ from workers_sdk.protocol.link import Refused, Unavailable
 
 from .loop import Answering, Seams, pause
 
-LONGEST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 0.25
 """Until it looks again, whatever is due next: another replica may have set a timer since."""
 OF_LIFE: Final = frozenset(("lease",))
 """Kinds that mean a sign of life was missed: after an outage of Redis nobody could give one."""
@@ -68,12 +68,17 @@ class Timekeeper:
             Seconds until the next one, at most `LONGEST_WAIT_S`.
         """
         leases = self._answering.for_s() >= self._store.policy.lease_ms / 1000
+        fired: set[tuple[str, str]] = set()
         left = 0
         while True:
             due = await self._store.due(self._at, left)
-            for kind, subject in due.timers:
-                left += not await self._fire(kind, subject, leases=leases)
-            if self._stop.is_set() or len(due.timers) < self._store.policy.chunk:
+            for timer in due.timers:
+                # One that comes again was set anew, and waits for the next step: it could come for ever.
+                gone = timer not in fired and await self._fire(*timer, leases=leases)
+                fired.add(timer)
+                left += not gone
+            # Asked once more at the end: what fired may have set others, which the wait must not pass.
+            if self._stop.is_set() or not due.timers:
                 return min(LONGEST_WAIT_S, due.next_ms / 1000)
 
     async def _fire(self, kind: str, subject: str, *, leases: bool) -> bool:

@@ -96,19 +96,19 @@ class Fsck:
         first: list[Fault] | None = None,
     ) -> None:
         """What is seen twice counts; what is repaired is looked at again, since it may have hidden more."""
-        found: dict[tuple[str, str], Finding] = {}
+        found: dict[tuple[str, str], Fault] = {}
+        left: set[tuple[str, str]] = set()
         for _ in range(ROUNDS):
             confirmed = await self._confirmed(at, report, check, first)
             first = None
+            found |= {(fault.kind, fault.subject): fault for fault in confirmed}
             mended = await self._mended(at, confirmed) if repair else {}
-            for fault in confirmed:
-                done = mended.get(fault.key, False)
-                finding = Finding(fault.kind, fault.subject, fault.message, at.index, repaired=done)
-                found[fault.kind, fault.subject] = finding
+            left = {(fault.kind, fault.subject) for fault in confirmed if not mended.get(fault.key)}
             if not any(mended.values()):
                 break
-        for finding in found.values():
-            report.add(finding)
+        for place, fault in found.items():
+            repaired = place not in left
+            report.add(Finding(fault.kind, fault.subject, fault.message, at.index, repaired=repaired))
 
     async def _confirmed(
         self,

@@ -85,7 +85,7 @@ def _of_waiting(task: Standing, before: _Before, scenario: ScenarioStanding) -> 
         if won + len(waiting) < need and counted:
             text = f"{won} of the tasks before it succeeded and {need} are needed, but it has not ended"
             yield fault(task, "end_missed", text, MendTask("end", text=counted[-1].task_id))
-        else:
+        elif queue or task.waits_for:  # one that is ready counts no more
             yield from _of_number(task, queue, won)
     elif (bad := next((one for one in counted if not _is_good(one)), None)) and not task.rules.get(
         "all_done"

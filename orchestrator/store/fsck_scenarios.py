@@ -98,9 +98,23 @@ async def _look_at(store: Store, at: Partition, first: ScenarioStanding) -> Look
     picture = replace(picture, is_sharp=after == scenario)
     scene = Scene(at, now_ms, store.policy.http_lease_ms, is_cancelling(picture))
     scene = replace(scene, state_tasks=await _state_tasks(store, at, picture.tasks))
-    faults = [fault for task in picture.tasks for fault in faults_of_task(task, scene)]
-    faults += [*faults_of_graph(picture), *faults_of_numbers(picture, scene, store.policy.retentions)]
+    faults = _without_early_starts([*faults_of_graph(picture), *_of_tasks(picture, scene)])
+    faults += faults_of_numbers(picture, scene, store.policy.retentions)
     return Looked(faults, len(picture.tasks), picture.is_sharp)
+
+
+def _of_tasks(picture: Picture, scene: Scene) -> list[Fault]:
+    return [fault for task in picture.tasks for fault in faults_of_task(task, scene)]
+
+
+def _without_early_starts(faults: Sequence[Fault]) -> list[Fault]:
+    """A task that thinks it is ready and is not must not be handed out."""
+    wrong = {fault.subject for fault in faults if fault.kind in ("queue_wrong", "end_missed")}
+    return [
+        fault
+        for fault in faults
+        if fault.subject not in wrong or fault.kind not in ("dispatch_lost", "look_lost")
+    ]
 
 
 async def _picture(store: Store, at: Partition, scenario: ScenarioStanding) -> tuple[int, Picture]:

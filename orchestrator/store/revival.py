@@ -64,14 +64,15 @@ class Revival:
     async def carry_on(self, scenario_id: str) -> Revived:
         """Go on with what a caller left half done."""
         at = self._store.partitions.of(scenario_id)
-        scope = await self._store.link.execute("HGET", at.scenario(scenario_id), "revive")
+        begun = await self._store.link.execute("HGET", at.scenario(scenario_id), "revive")
+        scope, by = (begun or b"").decode().split(" ") if begun else ("", "")
         graph = await self._graph(scenario_id) if scope else None
         left = over(graph or {})
         dead = [node for node in (graph or {}).values() if node.is_dead and node.id not in left]
-        if scope == b"all":
-            return await self._revive(scenario_id, _items(graph or {}, dead), "all", begun=True)
+        if scope == "all":
+            return await self._revive(scenario_id, _items(graph or {}, dead), "all", begun_by=by)
         caused = [node for node in dead if node.error_type in CAUSED]
-        return await self._revive(scenario_id, _items(graph or {}, caused), "caused", begun=True)
+        return await self._revive(scenario_id, _items(graph or {}, caused), "caused", begun_by=by)
 
     async def _revive_some(
         self, scenario_id: str, graph: Graph, dead: Sequence[Node], scope: Scope
@@ -86,13 +87,16 @@ class Revival:
         return await read_graph(self._store.link, self._store.partitions.of(scenario_id), scenario_id)
 
     async def _revive(
-        self, scenario_id: str, items: Sequence[Item], scope: Scope, *, begun: bool = False
+        self, scenario_id: str, items: Sequence[Item], scope: Scope, *, begun_by: str = ""
     ) -> Revived:
-        """`begun`: an earlier call began it, so a scenario that ended since stays so."""
-        at, offset, ids = self._store.partitions.of(scenario_id), int(begun), list[str]()
+        """`begun_by`: the caller that began it, so a scenario that ended since stays so."""
+        at, offset, ids = self._store.partitions.of(scenario_id), int(bool(begun_by)), list[str]()
+        by = begun_by or self._store.nonce()
         chunks = list(_chunks(items, self._store.policy.chunk)) or [[]]
         for number, chunk in enumerate(chunks, 1):
-            values = self._values(at, scenario_id, scope, offset=offset, more=number < len(chunks))
+            values = self._values(at, scenario_id, scope, offset=offset, more=number < len(chunks)) | {
+                "by": by
+            }
             word, *more = await self._store.call("revive", values, [part for item in chunk for part in item])
             if word != b"OK":
                 return Revived(word.decode(), ids)
@@ -135,7 +139,7 @@ def _items(graph: Graph, dead: Sequence[Node]) -> list[Item]:
     ready = [node for node in dead if not waits[node.id]]
     items: list[Item] = []
     for node in ready:  # grows
-        items.append(_item(graph, node, chosen))
+        items.append(_item(graph, node))
         for consumer in node.consumers:
             if node.id in waits.get(consumer, ()):
                 waits[consumer].remove(node.id)
@@ -144,9 +148,10 @@ def _items(graph: Graph, dead: Sequence[Node]) -> list[Item]:
     return items
 
 
-def _item(graph: Graph, node: Node, chosen: set[str]) -> Item:
+def _item(graph: Graph, node: Node) -> Item:
     others = [parent.id for parent in node.parents if not parent.is_done]
-    recount = [graph[c] for c in node.consumers if c in graph and c not in chosen]
+    # Also those that come back with this one: another call may have brought them back since the graph was read.
+    recount = [graph[c] for c in node.consumers if c in graph]
     counted = [
         other.id
         for other in recount

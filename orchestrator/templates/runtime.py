@@ -253,7 +253,17 @@ def _of_task(of: str, known: Known | None) -> Json:
         return known.status
     if known.status != _SUCCESS:
         return MISSING
-    return (known.ref or MISSING) if of == "result_ref" else known.result
+    if of == "result_ref":
+        return known.ref or MISSING
+    if _is_elsewhere(known.result):
+        raise CannotResolve("too_large", "a result that is needed here lies in an artifact, for its size; pass `result_ref`")
+    return known.result
+
+
+def _is_elsewhere(result: Json) -> bool:
+    """What stands in place of a result that was too large to be kept with its task."""
+    kinds = ({"inline", "artifact"}, {"inline", "task_ids"})
+    return isinstance(result, dict) and result.get("inline") is False and set(result) in kinds
 
 
 def _inside(value: Json, path: Sequence[str | int]) -> Json:

@@ -31,7 +31,7 @@ function belongs.gates(id) return redis.call('HGET', prefix .. 'gate:' .. id, 's
 
 function belongs.index(id) return redis.call('HGET', prefix .. 'scenario:' .. id, 'status') == rest end
 
-function belongs.schedules(id) return redis.call('EXISTS', prefix .. 'schedule:' .. id) == 1 end
+function belongs.schedules(id) return redis.call('HEXISTS', prefix .. 'schedule:' .. id, 'state') == 1 end
 
 belongs['dead-letters'] = function(id)
   local fingerprint = redis.call('HGET', prefix .. 'task:' .. id, 'fingerprint')
@@ -39,16 +39,16 @@ belongs['dead-letters'] = function(id)
 end
 
 belongs['dead-letter-kinds'] = function(fingerprint)
-  return redis.call('EXISTS', prefix .. 'dead-letters:' .. fingerprint) == 1
+  return redis.call('ZCARD', prefix .. 'dead-letters:' .. fingerprint) > 0
 end
 
 -- Of kinds that are not known here (a newer version may have set them) nothing is said.
 function belongs.timers(timer)
   local of, id = string.match(timer, '^([^:]+):(.*)$')
   if of == 'start' or of == 'lease' or of == 'overdue' then return LIVE[redis.call('HGET', prefix .. 'task:' .. id, 'status')] end
-  if of == 'gate' then return redis.call('EXISTS', prefix .. 'gate:' .. id) == 1 end
-  if of == 'schedule' then return redis.call('EXISTS', prefix .. 'schedule:' .. id) == 1 end
-  if of == 'cancel-batch' then return redis.call('EXISTS', prefix .. 'batch:' .. id) == 1 end
+  if of == 'gate' then return redis.call('HEXISTS', prefix .. 'gate:' .. id, 'state') == 1 end
+  if of == 'schedule' then return redis.call('HEXISTS', prefix .. 'schedule:' .. id, 'state') == 1 end
+  if of == 'cancel-batch' then return redis.call('HEXISTS', prefix .. 'batch:' .. id, 'total') == 1 end
   return not OF_SCENARIOS[of] or redis.call('HEXISTS', prefix .. 'scenario:' .. id, 'status') == 1
 end
 

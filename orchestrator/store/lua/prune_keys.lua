@@ -11,22 +11,30 @@
 -- Uses     check
 local home = KEYS[1]
 local prefix, repair = ARGV[1], whole(ARGV[2], 'repair')
-local OWNERS = {
-  attempts = 'task', gate = 'task', audit = 'task', machine = 'scenario', history = 'scenario', fires = 'schedule',
-  ['batch-scenarios'] = 'batch',
+-- Per kind its type, and the kind of its owner: a hash of the same id.
+local KINDS = {
+  task = {'hash', 'scenario'}, attempts = {'list', 'task'}, gate = {'hash', 'task'}, audit = {'list', 'task'},
+  machine = {'hash', 'scenario'}, history = {'list', 'scenario'}, fires = {'list', 'schedule'},
+  ['batch-scenarios'] = {'zset', 'batch'},
 }
+local length = {}
+function length.hash(key) return redis.call('HLEN', key) end
+function length.list(key) return redis.call('LLEN', key) end
+function length.zset(key) return redis.call('ZCARD', key) end
 local found, doomed = {}, {}
 
 check(#ARGV > 2 and #ARGV <= 502, '1 to 500 names')
 for i = 3, #ARGV do
   local kind, id = string.match(ARGV[i], '^([a-z-]+):(.+)$')
-  local owner = kind == 'task' and 'scenario' or OWNERS[kind]
-  check(owner, 'a name')
-  if kind == 'task' then id = redis.call('HGET', prefix .. ARGV[i], 'scenario_id') or '' end
-  local there = redis.call('EXISTS', prefix .. ARGV[i]) == 1
-  if there and redis.call('EXISTS', prefix .. owner .. ':' .. id) == 0 then
-    found[#found + 1] = ARGV[i]
-    doomed[#doomed + 1] = prefix .. ARGV[i]
+  check(KINDS[kind or ''], 'a name')
+  local of_type, owner = unpack(KINDS[kind])
+  local key = prefix .. ARGV[i]
+  if length[of_type](key) > 0 then
+    if kind == 'task' then id = redis.call('HGET', key, 'scenario_id') or '' end
+    if length.hash(prefix .. owner .. ':' .. id) == 0 then
+      found[#found + 1] = ARGV[i]
+      doomed[#doomed + 1] = key
+    end
   end
 end
 

@@ -31,11 +31,13 @@ local now = iso(at_ms)
 local stands = scenario_standing_of(prefix, scenario_id)
 local found = counts_of(prefix, scenario_id)
 
+check(#stands == 0 or #ARGV == 7 + #stands, 'where it stood')
+
 local function is_as_seen()
   for i, value in ipairs(stands) do
     if value ~= ARGV[7 + i] then return false end
   end
-  return #stands > 0 and #ARGV == 7 + #stands
+  return #stands > 0
 end
 
 -- Its status as its tasks have it: it goes on again, or has ended otherwise.

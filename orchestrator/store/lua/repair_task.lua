@@ -37,14 +37,17 @@ local stands = standing_of(prefix, workers, task_id)
 for i, name in ipairs(STANDING) do ours[name] = stands[i] end
 local entry_stands = stands[#STANDING + 1]
 
+check(#stands == 0 or #ARGV == 9 + #stands, 'where it stood')
+
 local function is_as_seen()
   for i, value in ipairs(stands) do
     if value ~= ARGV[9 + i] then return false end
   end
-  return #stands > 0 and #ARGV == 9 + #stands
+  return #stands > 0
 end
 
 local function ask()
+  redis.call('HSET', key, 'updated_at', now)  -- so that it does not stand where it was seen
   redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'look')
 end
 
@@ -122,7 +125,10 @@ function plans.look() return ask end
 
 function plans.release()
   check(whole(ours.released, 'cursor'), 'a cursor')
-  return function() redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'release', 'cursor', ours.released) end
+  return function()
+    redis.call('HSET', key, 'updated_at', now)
+    redis.call('XADD', events, '*', 'task_id', task_id, 'status', 'release', 'cursor', ours.released)
+  end
 end
 
 function plans.slot()

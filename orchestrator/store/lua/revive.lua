@@ -15,13 +15,15 @@
 --       6 more         integer  1: another chunk follows
 --       7 wait_ms      integer  until the engine goes on, milliseconds
 --       8 retention    string   how long a finished scenario is kept; see the fragment retention
---       9 ... items    per item: task id; how many of its parents had succeeded; number n of its other parents, n ids;
+--       9 by           string   who revives: the same in all chunks of one caller
+--      10 ... items    per item: task id; how many of its parents had succeeded; number n of its other parents, n ids;
 --                      number m of dependents that may have counted its end without ending, m ids
 -- Returns  one of
 --          OK, ids     of the tasks that live again
 --          CANCELLING  the scenario is being cancelled; nothing was revived
 --          ENDED       the scenario was cancelled between two chunks; nothing was revived
 --          PURGED      its removal has begun; nothing was revived
+--          BUSY        another caller is between two chunks; nothing was revived
 --          UNKNOWN     there is no such scenario
 -- Repeat   OK without ids; nothing changes but the timer.
 -- Cost     O(items and ids)
@@ -30,17 +32,18 @@
 local scenario, timers, events = KEYS[1], KEYS[2], KEYS[3]
 local prefix, scenario_id, nonce, scope = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local offset, more = whole(ARGV[5], 'offset'), whole(ARGV[6], 'more')
-local wait_ms, retention = whole(ARGV[7], 'wait_ms'), retention_of(ARGV[8])
+local wait_ms, retention, by = whole(ARGV[7], 'wait_ms'), retention_of(ARGV[8]), ARGV[9]
 local timer = 'revive:' .. scenario_id
 local OF_THE_END = {'error', 'error_type', 'finished_at', 'started_at', 'worker', 'entry', 'progress', 'message', 'failures', 'lost',
   'released', 'fingerprint', 'ready_ms', 'got', 'decision', 'child_scenario_id', 'slots', 'held'}
 local revived, alive, ids = {}, {}, {}
 
-check(#nonce > 0 and (scope == 'all' or scope == 'caused') and more < 2, 'numbers')
+check(#nonce > 0 and #by > 0 and (scope == 'all' or scope == 'caused') and more < 2, 'numbers')
 redis.call('ZCARD', timers)
 redis.call('XLEN', events)
 local found = counts_of(prefix, scenario_id)
-local state = redis.call('HMGET', scenario, 'purged', 'error', 'tenant', 'batch')
+local state = redis.call('HMGET', scenario, 'purged', 'error', 'tenant', 'batch', 'revive')
+local other = state[5] and string.match(state[5], '%S+$') ~= by
 local at_ms = now_ms()
 local now = iso(at_ms)
 
@@ -140,13 +143,15 @@ end
 local function refusal()
   if not found then return 'UNKNOWN' end
   if state[1] then return 'PURGED' end
+  -- Of two at a time the first to end would let the scenario end under the other.
+  if other and (more == 1 or offset > 0) then return 'BUSY' end
   if not FINAL[found.status] then return found.cancel and 'CANCELLING' or nil end
   return offset > 0 and 'ENDED' or nil
 end
 
 local word = refusal()
 if found and not word then found.cancel = false end
-local i = 9
+local i = 10
 while i <= #ARGV do i = read_item(i, not word) end
 check_tasks()
 local reopened = #revived > 0 and FINAL[found.status] and found.was
@@ -163,8 +168,8 @@ if #revived > 0 then
     found.error = '{"type":"task_failed","message":"a task failed"}'
   end
 end
-if found then found.last = more == 0 end
-local finished = not word and more == 0 and decide_finished(prefix) or {}
+if found then found.last = more == 0 and not other end
+local finished = not word and more == 0 and not other and decide_finished(prefix) or {}
 
 for _, task in ipairs(revived) do
   redis.call('HDEL', task.key, unpack(OF_THE_END))
@@ -183,9 +188,9 @@ end
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms, retention)
 if not word and more == 1 then
-  redis.call('HSET', scenario, 'revive', scope)
+  redis.call('HSET', scenario, 'revive', scope .. ' ' .. by)
   redis.call('ZADD', timers, at_ms + wait_ms, timer)
-elseif redis.call('ZREM', timers, timer) == 1 then
+elseif not other and redis.call('ZREM', timers, timer) == 1 then
   redis.call('HDEL', scenario, 'revive')
 end
 return word and {word} or {'OK', ids}

@@ -72,7 +72,7 @@ async def revive(link: Link) -> Case:
     await link.execute("ZADD", "timers", 1, f"purge:{SCENARIO}")
     keys = {"scenario": key, "timers": "timers", "events": "task-events"}
     values = {"prefix": "", "scenario_id": SCENARIO, "nonce": "n7", "scope": "all"}
-    more = {"offset": 0, "more": 1, "wait_ms": 1000, "retention": "1000 2000 3000"}
+    more = {"offset": 0, "more": 1, "wait_ms": 1000, "retention": "1000 2000 3000", "by": "n8"}
     rest: list[Any] = [TEXT, 0, 0, 1, OTHER, VIDEO, 0, 2, TEXT, VOICE, 0, LOST, 0, 1, SLIDE, 0]
     return Case({**keys, **values, **more}, rest)
 

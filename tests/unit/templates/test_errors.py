@@ -141,7 +141,7 @@ def test_request_variables_are_checked_against_the_defaults() -> None:
     found = problems(text, N=True, S=1, B=1, F="1", L={}, M=[], n_slides=1)
     assert [problem.code for problem in found] == ["wrong_type"] * 6 + ["unknown_variable"]
     assert [problem.path for problem in found][:2] == ["variables.N", "variables.S"]
-    assert "N is an integer, not True" in found[0].message
+    assert "N is an integer, not true" in found[0].message
     assert build(text, F=1, X=[1]).variables["F"] == 1
     assert one("variables: {N_SLIDES: 1}\n" + GOOD, N_SLIDE=2).hint == "did you mean 'N_SLIDES'?"
 

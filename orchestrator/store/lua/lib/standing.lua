@@ -80,6 +80,6 @@ local function standing_of(prefix, workers, id)
   v[n + 8] = listed_dead(prefix, id, v[15])
   v[n + 9] = tostring(redis.call('SISMEMBER', prefix .. 'services', v[3]))
   v[n + 10] = redis.call('ZSCORE', prefix .. 'gates', id) and '1' or '0'
-  v[n + 11] = v[12] ~= '' and asked_for(prefix, id) or ''
+  v[n + 11] = v[13] ~= '' and asked_for(prefix, id) or ''
   return v
 end
