@@ -177,9 +177,8 @@ async def get_scenario(
     page = await tasks_page(needs.store, scenario, limit=limit, cursor=cursor)
     whole = cursor is None and page.next_cursor is None
     result_ref = page.result_ref if whole else await last_result(needs.store, scenario)
-    more: dict[str, Any] = {"result_ref": result_ref, "next_cursor": page.next_cursor}
-    if scenario.machine:
-        more["allowed_events"] = await MachineStore(needs.store).allowed(scenario)
+    allowed = await MachineStore(needs.store).allowed(scenario) if scenario.machine else None
+    more = {"result_ref": result_ref, "next_cursor": page.next_cursor, "allowed_events": allowed}
     return _with_tasks(scenario_item(scenario) | _details(scenario) | more, page.tasks)
 
 

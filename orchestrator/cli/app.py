@@ -29,6 +29,9 @@ _COMMANDS: Final = {
         "roles:engine": "Run one orchestrator; any number may run, on any machines.",
         "roles:worker": "Run one worker.",
     },
+    "Look after Redis": {
+        "fsck:fsck": "Check that all that follows from the tasks is as it should be, and repair it.",
+    },
     "Ask the API": {
         "remote:submit": "Start a scenario by the name of its template.",
         "batch:batch": "Start a scenario for each line of a file.",

@@ -6,15 +6,18 @@ not as they were seen, so repairing again changes nothing.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from workers_sdk.protocol.keys import Partition
+from workers_sdk.protocol.link import Refused
 from workers_sdk.protocol.seams import Clock, SystemClock
 
 from . import fsck_sets as sets
+from .fsck_accounts import accounts, schedules
 from .fsck_records import Fault, Finding, Report, parts
 from .fsck_repairs import mend
-from .fsck_scenarios import evidence, look
+from .fsck_scenarios import Looked, evidence, look
 from .store import Store
 
 TOGETHER: Final = 100
@@ -56,8 +59,9 @@ class Fsck:
             await self._scenarios(at, some, report, repair=repair)
         for check in (sets.members, sets.lanes, sets.entries):
             await self._sure(at, report, check, names, repair=repair)
-        await self._twice(at, report, lambda: sets.schedules(self._store, at, names), repair=repair)
-        await self._twice(at, report, lambda: sets.accounts(self._store, at, names), repair=repair)
+        for name, count in (("schedules", schedules), ("accounts", accounts)):
+            seen = _readable(name, partial(count, self._store, at, names))
+            await self._twice(at, report, seen, repair=repair)
 
     async def _sure(
         self,
@@ -74,17 +78,26 @@ class Fsck:
 
     async def _scenarios(self, at: Partition, ids: Sequence[str], report: Report, *, repair: bool) -> None:
         report.scenarios += len(ids)
-        looked = await look(self._store, at, ids)
+        looked = await self._look(at, ids)
         report.tasks += sum(one.tasks for one in looked)
         report.changing += sum(not one.is_sharp for one in looked)
         bad = [scenario_id for scenario_id, one in zip(ids, looked, strict=True) if one.faults]
 
         async def again() -> list[Fault]:
-            return [fault for one in await look(self._store, at, bad) for fault in one.faults]
+            return [fault for one in await self._look(at, bad) for fault in one.faults]
 
         first = [fault for one in looked for fault in one.faults]
         if first:
             await self._twice(at, report, again, repair=repair, first=first)
+
+    async def _look(self, at: Partition, ids: Sequence[str]) -> list[Looked]:
+        """One that cannot be read does not hide the others."""
+        try:
+            return await look(self._store, at, ids)
+        except Refused as error:
+            if len(ids) == 1:
+                return [Looked([sets.unreadable(ids[0], error)])]
+        return [(await self._look(at, [one]))[0] for one in ids]
 
     async def _twice(
         self,
@@ -137,6 +150,26 @@ class Fsck:
         for fault in faults:
             step = (fault.subject, fault.mend)
             if step not in done:
-                done[step] = await mend(self._store, at, fault)
+                done[step] = await _is_mended(self._store, at, fault)
             result[fault.key] = done[step]
         return result
+
+
+def _readable(name: str, check: Callable[[], Awaitable[list[Fault]]]) -> Callable[[], Awaitable[list[Fault]]]:
+    """A check that names what it could not read."""
+
+    async def checked() -> list[Fault]:
+        try:
+            return await check()
+        except Refused as error:
+            return [sets.unreadable(name, error)]
+
+    return checked
+
+
+async def _is_mended(store: Store, at: Partition, fault: Fault) -> bool:
+    """Also False when Redis refuses it: it is full, or a key is of another type."""
+    try:
+        return await mend(store, at, fault)
+    except Refused:
+        return False

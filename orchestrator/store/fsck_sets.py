@@ -1,13 +1,15 @@
-"""Looks at everything that is not reached from a scenario: keys without an owner, sets, queues, schedules, accounts."""
+"""Looks at what is not reached from a scenario: keys without an owner, members of sets, entries of queues. The scripts judge, each
+thing at one moment, and mend in the same step if they are asked to."""
 
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
+from workers_sdk.protocol.link import Refused
 
-from .fsck_records import Fault, MendCount, MendMember, parts
+from .fsck_records import Fault, parts
 from .store import Store
 
 PAGE: Final = 200
@@ -57,13 +59,38 @@ def _escaped(prefix: str) -> str:
 
 async def orphans(store: Store, at: Partition, names: Names, *, repair: bool) -> list[Fault]:
     """Keys whose owner is gone."""
-    faults = []
+    faults: list[Fault] = []
     owned = [name for kind in _OWNED for name in names.of[kind] if ":" in name]
     values = {"home": at.timers, "prefix": at.prefix, "repair": int(repair)}
     for some in parts(owned, PAGE):
-        found = await store.call("prune_keys", values, some)
-        faults += [_plain("orphan", name.decode(), "what it belongs to is gone") for name in found]
+        found = await _found(store, "prune_keys", values, some, faults)
+        faults += [_plain("orphan", _text(name), "what it belongs to is gone") for name in found]
     return faults
+
+
+async def _found(
+    store: Store, script: str, values: dict[str, Any], items: Sequence[Any], faults: list[Fault]
+) -> list[Any]:
+    """What a script finds among some items. One that it cannot read (a key of another type) becomes a fault, and does not hide the
+    others."""
+    try:
+        return list(await store.call(script, values, items))
+    except Refused as error:
+        if len(items) == 1:
+            faults.append(unreadable(_text(items[0]), error))
+            return []
+    half = len(items) // 2
+    first = await _found(store, script, values, items[:half], faults)
+    return first + await _found(store, script, values, items[half:], faults)
+
+
+def unreadable(subject: str, error: Refused) -> Fault:
+    """Something that is not of its type. It belongs to somebody else; nothing is done about it."""
+    return _plain("unreadable", subject, str(error)[:200])
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else name
 
 
 def _plain(kind: str, subject: str, message: str) -> Fault:
@@ -77,8 +104,8 @@ async def members(store: Store, at: Partition, names: Names, *, repair: bool) ->
     sets = [name for kind in _SETS_OF for name in names.of[kind] if ":" in name]
     for name in [*sets, *_SETS]:
         values = {"members": f"{at.prefix}{name}", "prefix": at.prefix, "name": name, "repair": int(repair)}
-        async for some in _pages(store, f"{at.prefix}{name}", is_set=name.startswith("slots:")):
-            found = [one.decode(errors="replace") for one in await store.call("prune", values, some)]
+        async for some in _pages(store, f"{at.prefix}{name}", name, faults):
+            found = [_text(one) for one in await _found(store, "prune", values, some, faults)]
             faults += [_plain(_kind_of(name), f"{name} {one}", "it does not belong there") for one in found]
     return faults
 
@@ -96,10 +123,17 @@ def _kind_of(name: str) -> str:
     return {**places, **more}.get(kind, "letter_left")
 
 
-async def _pages(store: Store, key: str, *, is_set: bool) -> AsyncIterator[Sequence[bytes]]:
+async def _pages(store: Store, key: str, name: str, faults: list[Fault]) -> AsyncIterator[Sequence[bytes]]:
     cursor = b"0"
+    is_set = name.startswith("slots:")
     while True:
-        cursor, found = await store.link.execute("SSCAN" if is_set else "ZSCAN", key, cursor, "COUNT", PAGE)
+        try:
+            cursor, found = await store.link.execute(
+                "SSCAN" if is_set else "ZSCAN", key, cursor, "COUNT", PAGE
+            )
+        except Refused as error:
+            faults.append(unreadable(name, error))
+            return
         for some in parts(found if is_set else found[::2], PAGE):
             yield some
         if cursor == b"0":
@@ -108,11 +142,11 @@ async def _pages(store: Store, key: str, *, is_set: bool) -> AsyncIterator[Seque
 
 async def lanes(store: Store, at: Partition, names: Names, *, repair: bool) -> list[Fault]:
     """Places where tasks wait and nothing will let them go on."""
-    faults = []
+    faults: list[Fault] = []
     places = [name for kind in ("lane", "parked", "held") for name in names.of[kind]]
     values = {"timers": at.timers, "prefix": at.prefix, "repair": int(repair)}
     for some in parts(places, PAGE):
-        for word, name in await store.call("repair_lanes", values, some):
+        for word, name in await _found(store, "repair_lanes", values, some, faults):
             kind, message = _WORDS[word.decode()]
             faults.append(_plain(kind, name.decode(errors="replace"), message))
     return faults
@@ -120,102 +154,24 @@ async def lanes(store: Store, at: Partition, names: Names, *, repair: bool) -> l
 
 async def entries(store: Store, at: Partition, names: Names, *, repair: bool) -> list[Fault]:
     """Entries of queues that are not those of the present attempt of a task."""
-    faults = []
+    faults: list[Fault] = []
     for name in names.of["queue"]:
-        values = {"queue": f"{at.prefix}{name}", "prefix": at.prefix, "workers": GROUP_WORKERS}
-        after = "0-0"
-        while after:
-            last, *found = await store.call(
-                "prune_entries", {**values, "after": after, "limit": PAGE, "repair": int(repair)}
-            )
-            for entry_id, task_id in parts(found, 2):
-                text = f"no present attempt of the task {task_id.decode(errors='replace') or '?'}"
-                faults.append(_plain("entry_left", f"{name} {entry_id.decode()}", text))
-            after = last.decode()
+        try:
+            faults += await _of_queue(store, at, name, repair=repair)
+        except Refused as error:
+            faults.append(unreadable(name, error))
     return faults
 
 
-async def schedules(store: Store, at: Partition, names: Names) -> list[Fault]:
-    """Schedules whose turn would never come; as seen once."""
+async def _of_queue(store: Store, at: Partition, name: str, *, repair: bool) -> list[Fault]:
     faults = []
-    for schedule_id in names.ids("schedule"):
-        key = at.schedule(schedule_id)
-        values, listed, timer = await store.link.execute_many(
-            [
-                ("HMGET", key, "state", "next_at_ms", "starting", "revision", "created_ms"),
-                ("ZSCORE", at.schedules, schedule_id),
-                ("ZSCORE", at.timers, f"schedule:{schedule_id}"),
-            ]
-        )
-        state, next_ms, starting, revision, created_ms = ((value or b"").decode() for value in values)
-        seen = ("state", state, "next_at_ms", next_ms, "starting", starting, "revision", revision)
-        if state and listed is None:
-            mend = MendMember(at.schedules, key, schedule_id, int(created_ms or 0), seen)
-            faults.append(Fault("schedule_unlisted", schedule_id, "it is not listed", seen, mend))
-        if (starting or state == "ended" or (state == "active" and next_ms)) and timer is None:
-            score = int(next_ms) if next_ms and not starting else 0
-            mend = MendMember(at.timers, key, f"schedule:{schedule_id}", score, seen)
-            faults.append(
-                Fault("timer_lost", schedule_id, f"its turn never comes; it is {state}", seen, mend)
-            )
+    values = {"queue": f"{at.prefix}{name}", "prefix": at.prefix, "workers": GROUP_WORKERS}
+    after = "0-0"
+    while after:
+        page = {"after": after, "limit": PAGE, "repair": int(repair)}
+        last, *found = await store.call("prune_entries", {**values, **page})
+        for entry_id, task_id in parts(found, 2):
+            text = f"no present attempt of the task {_text(task_id) or '?'}"
+            faults.append(_plain("entry_left", f"{name} {_text(entry_id)}", text))
+        after = last.decode()
     return faults
-
-
-async def accounts(store: Store, at: Partition, names: Names) -> list[Fault]:
-    """Counters of tenants and batches; as seen once."""
-    return [*await _tenants(store, at), *await _batches(store, at, names)]
-
-
-async def _tenants(store: Store, at: Partition) -> list[Fault]:
-    flat = await store.link.execute("HGETALL", at.tenants)
-    known = {name: int(n) for name, n in parts(flat, 2)}
-    ids = [one for status in ("pending", "processing") for one in await _all(store, at.index_of(status))]
-    real = Counter(
-        tenant for (tenant,) in await _fields(store, [at.scenario(one) for one in ids], "tenant") if tenant
-    )
-    after = await store.link.execute("HGETALL", at.tenants)
-    if after != flat:
-        return []  # it changes: another time
-    return [
-        _of_count(
-            "tenant_wrong",
-            at.tenants,
-            tenant.decode(errors="replace"),
-            known.get(tenant),
-            real.get(tenant, 0),
-        )
-        for tenant in known.keys() | real.keys()
-        if known.get(tenant, 0) != real.get(tenant, 0)
-    ]
-
-
-async def _batches(store: Store, at: Partition, names: Names) -> list[Fault]:
-    faults = []
-    for batch_id in names.ids("batch"):
-        key = at.batch(batch_id)
-        known = await store.link.execute("HGET", key, "unfinished")
-        ids = await _all(store, at.batch_scenarios(batch_id))
-        statuses = [status for (status,) in await _fields(store, [at.scenario(one) for one in ids], "status")]
-        real = sum(status in (b"pending", b"processing") for status in statuses)
-        if int(known or 0) != real and await store.link.execute("HGET", key, "unfinished") == known:
-            faults.append(
-                _of_count("batch_wrong", key, "unfinished", int(known or 0) if known else None, real)
-            )
-    return faults
-
-
-def _of_count(kind: str, key: str, name: str, known: int | None, real: int) -> Fault:
-    seen = "" if known is None else str(known)
-    text = f"it says {known or 0} unfinished scenarios and there are {real}"
-    return Fault(kind, f"{key} {name}", text, (seen, str(real)), MendCount(key, name, seen, real))
-
-
-async def _all(store: Store, key: str) -> list[str]:
-    return [one.decode() for one in await store.link.execute("ZRANGE", key, 0, -1)]
-
-
-async def _fields(store: Store, keys: Sequence[str], *names: str) -> Iterable[Any]:
-    found: list[Any] = []
-    for some in parts(keys, PAGE):
-        found += await store.link.execute_many([("HMGET", key, *names) for key in some])
-    return found

@@ -1,0 +1,97 @@
+"""Looks at schedules and at counters: what is wrong when seen once."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from workers_sdk.protocol.keys import Partition
+
+from .fsck_records import Fault, MendCount, MendMember, parts
+from .fsck_sets import PAGE, Names
+from .store import Store
+
+
+async def schedules(store: Store, at: Partition, names: Names) -> list[Fault]:
+    """Schedules whose turn would never come; as seen once."""
+    faults = []
+    for schedule_id in names.ids("schedule"):
+        key = at.schedule(schedule_id)
+        values, listed, timer = await store.link.execute_many(
+            [
+                ("HMGET", key, "state", "next_at_ms", "starting", "revision", "created_ms"),
+                ("ZSCORE", at.schedules, schedule_id),
+                ("ZSCORE", at.timers, f"schedule:{schedule_id}"),
+            ]
+        )
+        state, next_ms, starting, revision, created_ms = ((value or b"").decode() for value in values)
+        seen = ("state", state, "next_at_ms", next_ms, "starting", starting, "revision", revision)
+        if state and listed is None:
+            mend = MendMember(at.schedules, key, schedule_id, int(created_ms or 0), seen)
+            faults.append(Fault("schedule_unlisted", schedule_id, "it is not listed", seen, mend))
+        if (starting or state == "ended" or (state == "active" and next_ms)) and timer is None:
+            score = int(next_ms) if next_ms and not starting else 0
+            mend = MendMember(at.timers, key, f"schedule:{schedule_id}", score, seen)
+            faults.append(
+                Fault("timer_lost", schedule_id, f"its turn never comes; it is {state}", seen, mend)
+            )
+    return faults
+
+
+async def accounts(store: Store, at: Partition, names: Names) -> list[Fault]:
+    """Counters of tenants and batches; as seen once."""
+    return [*await _tenants(store, at), *await _batches(store, at, names)]
+
+
+async def _tenants(store: Store, at: Partition) -> list[Fault]:
+    flat = await store.link.execute("HGETALL", at.tenants)
+    known = {name: int(n) for name, n in parts(flat, 2)}
+    ids = [one for status in ("pending", "processing") for one in await _all(store, at.index_of(status))]
+    real = Counter(
+        tenant for (tenant,) in await _fields(store, [at.scenario(one) for one in ids], "tenant") if tenant
+    )
+    after = await store.link.execute("HGETALL", at.tenants)
+    if after != flat:
+        return []  # it changes: another time
+    return [
+        _of_count(
+            "tenant_wrong",
+            at.tenants,
+            tenant.decode(errors="replace"),
+            known.get(tenant),
+            real.get(tenant, 0),
+        )
+        for tenant in known.keys() | real.keys()
+        if known.get(tenant, 0) != real.get(tenant, 0)
+    ]
+
+
+async def _batches(store: Store, at: Partition, names: Names) -> list[Fault]:
+    faults = []
+    for batch_id in names.ids("batch"):
+        key = at.batch(batch_id)
+        known = await store.link.execute("HGET", key, "unfinished")
+        ids = await _all(store, at.batch_scenarios(batch_id))
+        statuses = [status for (status,) in await _fields(store, [at.scenario(one) for one in ids], "status")]
+        real = sum(status in (b"pending", b"processing") for status in statuses)
+        if int(known or 0) != real and await store.link.execute("HGET", key, "unfinished") == known:
+            faults.append(
+                _of_count("batch_wrong", key, "unfinished", int(known or 0) if known else None, real)
+            )
+    return faults
+
+
+def _of_count(kind: str, key: str, name: str, known: int | None, real: int) -> Fault:
+    seen = "" if known is None else str(known)
+    text = f"it says {known or 0} unfinished scenarios and there are {real}"
+    return Fault(kind, f"{key} {name}", text, (seen, str(real)), MendCount(key, name, seen, real))
+
+
+async def _all(store: Store, key: str) -> list[str]:
+    return [one.decode() for one in await store.link.execute("ZRANGE", key, 0, -1)]
+
+
+async def _fields(store: Store, keys: Sequence[str], *names: str) -> Iterable[Any]:
+    found: list[Any] = []
+    for some in parts(keys, PAGE):
+        found += await store.link.execute_many([("HMGET", key, *names) for key in some])
+    return found
