@@ -99,7 +99,9 @@ def too_large(limit: int) -> Problem:
 
 def _is_missing(request: Request) -> bool:
     headers = request.headers
-    return headers.get("content-length", "0") == "0" and not {"content-type", "transfer-encoding"} & {*headers.keys()}
+    return headers.get("content-length", "0") == "0" and not {"content-type", "transfer-encoding"} & {
+        *headers.keys()
+    }
 
 
 def _is_json(content_type: str) -> bool:

@@ -29,9 +29,6 @@ _COMMANDS: Final = {
         "roles:engine": "Run one orchestrator; any number may run, on any machines.",
         "roles:worker": "Run one worker.",
     },
-    "Look after Redis": {
-        "fsck:fsck": "Check that all that follows from the tasks is as it should be, and repair it.",
-    },
     "Ask the API": {
         "remote:submit": "Start a scenario by the name of its template.",
         "batch:batch": "Start a scenario for each line of a file.",
@@ -51,6 +48,9 @@ _COMMANDS: Final = {
         "local:plan": "Render and check a template and draw its graph; nothing is started.",
         "local:templates": "List the templates and their variables.",
         "local:schema": "Print the JSON Schema of the template format, for editors.",
+    },
+    "Look after Redis": {
+        "fsck:fsck": "Check that all that follows from the tasks is as it should be, and repair it.",
     },
 }
 # Commands of two words: first word -> what they are about, and the second words.

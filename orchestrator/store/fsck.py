@@ -74,7 +74,8 @@ class Fsck:
     ) -> None:
         """What scripts judge, and repair in the same step."""
         for fault in await check(self._store, at, names, repair=repair):
-            report.add(Finding(fault.kind, fault.subject, fault.message, at.index, repaired=repair))
+            repaired = repair and fault.kind != sets.UNREADABLE
+            report.add(Finding(fault.kind, fault.subject, fault.message, at.index, repaired=repaired))
 
     async def _scenarios(self, at: Partition, ids: Sequence[str], report: Report, *, repair: bool) -> None:
         report.scenarios += len(ids)

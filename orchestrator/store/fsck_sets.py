@@ -13,6 +13,7 @@ from .fsck_records import Fault, parts
 from .store import Store
 
 PAGE: Final = 200
+UNREADABLE: Final = "unreadable"
 _OWNED: Final = ("task", "attempts", "gate", "audit", "machine", "history", "fires", "batch-scenarios")
 _SETS: Final = ("gates", "schedules", "timers", "dead-letters", "dead-letter-kinds")
 _SETS_OF: Final = ("lane", "parked", "held", "slots", "dead-letters", "index")
@@ -40,9 +41,7 @@ async def names_of(store: Store, at: Partition) -> Names:
     found, seen = Names(), set[bytes]()
     cursor = b"0"
     while True:
-        cursor, keys = await store.link.execute(
-            "SCAN", cursor, "MATCH", f"{_escaped(at.prefix)}*", "COUNT", 1_000
-        )
+        cursor, keys = await store.link.execute("SCAN", cursor, "MATCH", f"{at.prefix}*", "COUNT", 1_000)
         seen.update(keys)
         if cursor == b"0":
             break
@@ -51,10 +50,6 @@ async def names_of(store: Store, at: Partition) -> Names:
         found.of[name.partition(":")[0]].append(name)
         found.count += 1
     return found
-
-
-def _escaped(prefix: str) -> str:
-    return prefix.replace("{", r"\{").replace("}", r"\}")
 
 
 async def orphans(store: Store, at: Partition, names: Names, *, repair: bool) -> list[Fault]:
@@ -86,7 +81,7 @@ async def _found(
 
 def unreadable(subject: str, error: Refused) -> Fault:
     """Something that is not of its type. It belongs to somebody else; nothing is done about it."""
-    return _plain("unreadable", subject, str(error)[:200])
+    return _plain(UNREADABLE, subject, str(error)[:200])
 
 
 def _text(name: str | bytes) -> str:

@@ -256,7 +256,9 @@ def _of_task(of: str, known: Known | None) -> Json:
     if of == "result_ref":
         return known.ref or MISSING
     if _is_elsewhere(known.result):
-        raise CannotResolve("too_large", "a result that is needed here lies in an artifact, for its size; pass `result_ref`")
+        raise CannotResolve(
+            "too_large", "a result that is needed here lies in an artifact, for its size; pass `result_ref`"
+        )
     return known.result
 
 

@@ -12,7 +12,7 @@ from .node import Argument, Command, Manners, Node, packed
 
 _KEYLESS: Final = {
     "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "ECHO", "FLUSHALL", "INFO", "KEYS", "LATENCY", "PING",
-    "SCAN", "SCRIPT", "SLOWLOG", "TIME", "WAIT", "WAITAOF",
+    "SCRIPT", "SLOWLOG", "TIME", "WAIT", "WAITAOF",
 }  # fmt: skip
 _COUNTED: Final = {"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"}
 _SECOND: Final = {"XGROUP", "XINFO", "OBJECT", "MEMORY"}
@@ -119,6 +119,8 @@ def key_of(command: Command) -> Argument | None:
     name = _word(command[0])
     if name in _KEYLESS:
         return None
+    if name == "SCAN":  # the keys of one hash tag, which its pattern names
+        return command[3] if len(command) > 3 and str(command[3]).startswith("{") else None
     if name in _COUNTED:
         return command[3] if int(command[2]) > 0 else None
     if name in _STREAMS:

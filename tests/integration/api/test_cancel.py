@@ -79,3 +79,10 @@ async def test_attempts_that_failed_are_listed(client: httpx.AsyncClient) -> Non
 
     assert (attempt["attempt"], attempt["error"]["type"]) == (1, "BadVoice")
     assert (await client.get(f"/tasks/{'0' * 16}/attempts")).status_code == 404
+
+
+async def test_a_body_that_has_nothing_to_say_may_be_left_out(client: httpx.AsyncClient) -> None:
+    scenario_id, _, _ = await started(client)
+    answer = await client.post(f"/scenarios/{scenario_id}/cancel")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from redis.crc import key_slot
 
+from orchestrator.store.fsck import Fsck
 from orchestrator.store.records import NewScenario, ScenarioRecord
 from tests.support.engines import Running, running_engine
 from tests.support.graphs import diamond, graph
@@ -57,6 +58,8 @@ async def test_scenarios_of_all_partitions_run_to_their_end(cluster: RedisCluste
             assert record.status is Status.SUCCESS
             tasks = await engine.store.tasks(record.task_ids)
             assert [task.result for task in tasks if task] == [{"done": True}] * (WIDTH + 2)
+        report = await Fsck(engine.store, settle_s=0.1).run()
+        assert (report.findings, report.scenarios, report.tasks) == ([], len(ids), len(ids) * (WIDTH + 2))
 
         page = await engine.store.scenarios(limit=50)
         assert {record.scenario_id for record in page.items} == set(ids)

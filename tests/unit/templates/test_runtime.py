@@ -286,3 +286,12 @@ def test_any_results_give_values_or_cannot_resolve(
         assert error.code == "no_result"
     else:
         assert changed["x"].startswith("<")
+
+
+@pytest.mark.parametrize(
+    "result", [{"inline": False, "artifact": {"uri": "file:///x"}}, {"inline": False, "task_ids": ["1"]}]
+)
+def test_a_result_that_lies_elsewhere_is_told_and_not_taken_for_one(result: dict[str, Any]) -> None:
+    """A condition on it was false without a word."""
+    assert refused(of("1", path=["a"]), {"1": Known("success", result, "file:///x")})[0] == "too_large"
+    assert value({**of("1"), "of": "result_ref"}, {"1": Known("success", result, "file:///x")}) == "file:///x"
