@@ -74,6 +74,7 @@ def create_app(
         description=_ABOUT,
         lifespan=_lifespan(settings, link, artifact_store, warm=warm),
         redirect_slashes=False,
+        strict_content_type=False,  # `JsonRequest` is stricter, but takes a missing body
         docs_url="/docs" if settings.debug else None,
         redoc_url="/redoc" if settings.debug else None,
     )
