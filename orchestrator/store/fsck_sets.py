@@ -15,7 +15,6 @@ from .store import Store
 PAGE: Final = 200
 UNREADABLE: Final = "unreadable"
 _OWNED: Final = ("task", "attempts", "gate", "audit", "machine", "history", "fires", "batch-scenarios")
-_SETS: Final = ("gates", "schedules", "timers", "dead-letters", "dead-letter-kinds")
 _SETS_OF: Final = ("lane", "parked", "held", "slots", "dead-letters", "index")
 """Kinds of sets of which there is one for each of something."""
 _WORDS: Final = {
@@ -97,7 +96,8 @@ async def members(store: Store, at: Partition, names: Names, *, repair: bool) ->
     """Members of sets that do not belong there."""
     faults: list[Fault] = []
     sets = [name for kind in _SETS_OF for name in names.of[kind] if ":" in name]
-    for name in [*sets, *_SETS]:
+    only = (at.gates, at.schedules, at.timers, at.dead_letters, at.dead_letter_kinds)
+    for name in [*sets, *(key.removeprefix(at.prefix) for key in only)]:
         values = {"members": f"{at.prefix}{name}", "prefix": at.prefix, "name": name, "repair": int(repair)}
         async for some in _pages(store, f"{at.prefix}{name}", name, faults):
             found = [_text(one) for one in await _found(store, "prune", values, some, faults)]

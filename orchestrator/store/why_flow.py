@@ -16,15 +16,15 @@ async def in_lane(case: Case, tenant: str) -> list[Reason]:
     """It waits in the lane of its tenant until its service may have more."""
     service = case.task.service
     settings = await _settings(case)
-    reasons = [*_paused(settings, service), *await _limits(case, settings.get(service))]
-    reasons.append(await _place(case, tenant))
-    if any(reason.code in ("service_paused", "everything_paused") for reason in reasons):
-        return reasons
+    paused, place = _paused(settings, service), await _place(case, tenant)
+    limits = await _limits(case, settings.get(service))
     queue = await queue_of(case, service)
-    if queue.waiting:
+    if paused or not queue.waiting:
+        return [*paused, *limits, place]
+    if not limits:
         text = f"the queue of {service} holds {plural(queue.waiting, 'task')} that no worker has; it is kept short"
-        reasons += [Reason("queue_full", text, {"waiting": queue.waiting}), *no_worker(case, queue)]
-    return reasons
+        limits = [Reason("queue_full", text, {"waiting": queue.waiting})]
+    return [*no_worker(case, queue), *limits, place]
 
 
 async def parked(case: Case, key: str) -> list[Reason]:
@@ -45,7 +45,7 @@ async def parked(case: Case, key: str) -> list[Reason]:
     where = f"it is {facts['position']} of {length} in line for that"
     reasons = []
     if given.get("max") and taken >= given["max"]:
-        text = f"{taken} tasks of {service} with the key {key} are out, {given['max']} may be; {where}"
+        text = f"{taken} of {given['max']} tasks of {service} with the key {key} that may be out are out; {where}"
         tasks = await _briefs(case, holders)
         reasons.append(
             Reason("key_limit", text, {**facts, "max": given["max"], "out": taken, "holders": tasks})
@@ -119,7 +119,7 @@ async def _limits(case: Case, settings: Json) -> list[Reason]:
     if (limit := settings.get("concurrency")) and taken >= limit:
         facts = {"limit": limit, "out": taken, "holders": await _briefs(case, holders)}
         who = ", ".join(f"{one['name']} ({one['worker'] or one['status']})" for one in facts["holders"])
-        text = f"{taken} tasks of {service} are out and {limit} may be: {who}"
+        text = f"{taken} of {limit} tasks of {service} that may be out are out: {who}"
         reasons.append(Reason("concurrency_limit", text, facts))
     if (rate := settings.get("rate")) and (due := _due_ms(case, rate, tat)):
         reasons.append(_rate_reason(case, "rate_limit", f"tasks of {service}", rate, due, {}))

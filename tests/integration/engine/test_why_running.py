@@ -7,10 +7,13 @@ import pytest_asyncio
 from orchestrator.store.gates import GateStore
 from orchestrator.store.records import Cause
 from orchestrator.store.store import Policy
+from orchestrator.store.why import Why
+from orchestrator.store.why_records import Reason
 from tests.support.engines import running_engine
 from tests.support.graphs import chain, graph
 from tests.support.inquiry import Inquiry
 from tests.support.lanes import SERVICE
+from tests.support.machines import Desk as Order
 from tests.support.scripts import START_MS
 from tests.support.wait import wait_until
 from workers_sdk.protocol.keys import short_uuid
@@ -256,3 +259,39 @@ async def test_tasks_of_a_scenario_that_wait_for_the_same_stand_together(desk: I
         ("queued", 7, 3), ("running", 1, 1), ("waits_for_tasks", 1, 1),
     ]  # fmt: skip
     assert [one.reasons[0].code for one in found.groups] == ["queued", "running", "waits_for_tasks"]
+
+
+async def test_a_scenario_with_states_says_which_events_it_takes(link: RedisLink) -> None:
+    order = await Order(link).open()
+    why = Why(order.store)
+
+    async def reason() -> Reason:
+        found = await why.task(order.machine_id)
+        assert found is not None
+        return found.reasons[0]
+
+    new = await reason()
+    assert (new.code, new.facts["state"], new.facts["allowed"], new.facts["until"]) == (
+        "state_machine", "new", ["cancel", "pay"], None,
+    )  # fmt: skip
+    await order.send("pay")
+    assert "waits for an event (cancel) or the end of its tasks" in (await reason()).message
+    for service in ("shop", "shop"):
+        await order.succeed(await order.one(service))
+    shipped = await reason()
+    assert (shipped.facts["state"], shipped.facts["in_ms"]) == ("shipped", 7 * 86_400_000)
+    whole = await why.scenario(order.id)
+    assert whole and [(one.code, one.count) for one in whole.groups] == [("state_machine", 1)]
+
+
+async def test_an_event_that_the_engine_has_not_heard_of_is_said(link: RedisLink) -> None:
+    order = await Order(link).open()
+    await order.send("cancel", settle=False)
+
+    found = await Why(order.store).task(order.machine_id)
+
+    assert found and [one.code for one in found.reasons] == [
+        "state_machine",
+        "engine_will_look",
+        "engine_busy",
+    ]

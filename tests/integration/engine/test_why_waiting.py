@@ -203,7 +203,7 @@ async def test_the_queue_of_its_service_is_kept_short(desk: Inquiry) -> None:
 
     codes = await desk.codes(scenario, waiting[0])
 
-    assert codes == ["waits_in_lane", "queue_full"]
+    assert codes == ["queue_full", "waits_in_lane"]
 
 
 async def test_the_limit_of_its_key_is_reached(desk: Inquiry) -> None:
