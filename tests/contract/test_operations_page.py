@@ -30,7 +30,9 @@ def test_every_reason_is_listed() -> None:
 
 
 def test_every_kind_of_fault_is_listed_and_has_a_test() -> None:
-    kinds = named(r'(?:_fault\( ?[\w.]+,|fault\( ?task,|Fault\(|_plain\(|_of_count\() ?"([a-z_]+)"', "fsck*.py")
+    kinds = named(
+        r'(?:_fault\( ?[\w.]+,|fault\( ?task,|Fault\(|_plain\(|_of_count\() ?"([a-z_]+)"', "fsck*.py"
+    )
     kinds |= named(r'"([a-z]+_(?:left|unlisted|unwatched|wrong))"', "fsck_sets.py") | {"unreadable"}
     harms = "".join(path.read_text() for path in (ROOT / "tests/support").glob("harms*.py"))
     tested = {kind for words in HARMS.findall(harms) for kind in re.findall(r'"([a-z_]+)"', words)}
