@@ -46,6 +46,7 @@ async def _tenants(store: Store, at: Partition) -> list[Fault]:
     flat = await store.link.execute("HGETALL", at.tenants)
     known = {name: int(n) for name, n in parts(flat, 2)}
     ids = [one for status in ("pending", "processing") for one in await _all(store, at.index_of(status))]
+    ids = list(dict.fromkeys(ids))  # one may have gone on from the first to the second meanwhile
     real = Counter(
         tenant for (tenant,) in await _fields(store, [at.scenario(one) for one in ids], "tenant") if tenant
     )

@@ -53,6 +53,14 @@ class MendCount:
 
 
 @dataclass(frozen=True, slots=True)
+class FailTask:
+    """What was to be done is not known any more; the task, which nobody has, ends."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelScenario:
     """What cannot be mended ends."""
 
@@ -60,7 +68,7 @@ class CancelScenario:
     message: str
 
 
-Mend = MendTask | MendScenario | MendMember | MendCount | CancelScenario
+Mend = MendTask | MendScenario | MendMember | MendCount | FailTask | CancelScenario
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
-from workers_sdk.protocol.messages import dumps
+from workers_sdk.protocol.messages import EventKind, TaskEvent, dumps
 
-from .fsck_records import CancelScenario, Fault, MendCount, MendMember, MendScenario, MendTask
+from .fsck_records import CancelScenario, FailTask, Fault, MendCount, MendMember, MendScenario, MendTask
+from .outcomes import Outcome
 from .store import Store
 
 
@@ -17,6 +18,7 @@ async def mend(store: Store, at: Partition, fault: Fault) -> bool:
         MendScenario: _scenario,
         MendMember: _member,
         MendCount: _count,
+        FailTask: _fail,
         CancelScenario: _cancel,
     }
     way = ways.get(type(fault.mend))
@@ -53,6 +55,12 @@ async def _member(store: Store, at: Partition, fault: Fault, how: MendMember) ->
 async def _count(store: Store, at: Partition, fault: Fault, how: MendCount) -> bool:
     values = {"hash": how.key, "name": how.name, "seen": how.seen, "wanted": how.wanted}
     return bool(await store.call("repair_count", values) == b"OK")
+
+
+async def _fail(store: Store, at: Partition, fault: Fault, how: FailTask) -> bool:
+    error = dumps({"type": how.kind, "message": how.message, "retry": False}).decode()
+    event = TaskEvent(fault.subject, EventKind.FAILED, "", {"error": error}, by_engine=True)
+    return (await store.advance(at, [event])).outcomes == [Outcome.APPLIED]
 
 
 async def _cancel(store: Store, at: Partition, fault: Fault, how: CancelScenario) -> bool:

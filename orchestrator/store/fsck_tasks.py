@@ -6,7 +6,7 @@ from typing import Final
 
 from workers_sdk.protocol.keys import Partition
 
-from .fsck_records import NOW, Fault, Mend, MendMember, MendTask
+from .fsck_records import NOW, FailTask, Fault, Mend, MendMember, MendTask
 from .standing import ORCHESTRATOR, Standing
 
 ENDS: Final = ("success", "failed")
@@ -84,7 +84,13 @@ def _of_pending(task: Standing) -> Iterator[Fault]:
     if task.waits_for > 0:
         if task.written < task.children:
             text = f"{task.written} of its {task.children} child tasks were made, and nobody makes the others"
-            yield fault(task, "children_lost", text, MendTask("look"), ("look", "success"))
+            ours = "foreach" in task.asked_for.split()  # else a report said which
+            mend = (
+                MendTask("look")
+                if ours
+                else FailTask("children_lost", "the tasks that it asked for were lost")
+            )
+            yield fault(task, "children_lost", text, mend, ("look", "success"))
     elif task.token:
         yield from _of_handed_out(task)
     elif task.waiting_place:

@@ -9,7 +9,7 @@ from workers_sdk.protocol.messages import Status, loads
 
 from .store import Store
 
-TOGETHER: Final = 50
+TOGETHER: Final = 20
 """Scenarios of one call."""
 STATUSES: Final = ("pending", "processing", "success", "failed", "skipped", "cancelled")
 INDEXED: Final = ("pending", "processing", "success", "failed", "cancelled")

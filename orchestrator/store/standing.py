@@ -12,7 +12,7 @@ from .store import Store
 
 ORCHESTRATOR: Final = "orchestrator"
 """Service of the tasks that no worker does, and `worker` of those that the engine holds."""
-TOGETHER: Final = 200
+TOGETHER: Final = 100
 """Tasks of one call; between two of them others have their turn."""
 
 Json = Any

@@ -15,7 +15,7 @@ from tests.support.engines import QUICK
 from tests.support.graphs import chain, diamond, graph
 from tests.support.lanes import SERVICE
 from workers_sdk.protocol.keys import Partitions, short_uuid
-from workers_sdk.protocol.messages import EventKind, Status, TaskEvent
+from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps
 
 QUEUE = f"queue:{SERVICE}"
 BOOM = '{"type":"Boom"}'
@@ -262,6 +262,17 @@ async def half_of_the_children_made_and_nobody_to_go_on(shop: Workshop) -> NewSc
     with suppress(asyncio.CancelledError):
         await Decider(Dying(shop, "spawn")).look(shop.at, scenario.task_ids[0])
     await shop.link.execute("XTRIM", shop.at.task_events, "MAXLEN", 0)
+    return scenario
+
+
+@finds("children_lost", ends=Status.FAILED)
+async def half_of_what_a_handler_asked_for_made_and_its_report_lost(shop: Workshop) -> NewScenario:
+    scenario = await made(shop, graph(chain(2)))
+    [entry] = await shop.take()
+    some = [{"key": str(n), "service": SERVICE, "name": "x", "needs": [], "fields": {}} for n in range(120)]
+    report = TaskEvent(entry.task_id, EventKind.SUCCESS, entry.token, {"spawn": dumps(some).decode()})
+    with suppress(asyncio.CancelledError):
+        await Decider(Dying(shop, "spawn")).spawn(shop.at, report)
     return scenario
 
 

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest
 import pytest_asyncio
 
+from tests.support.checked import checked
 from tests.support.engines import Running, running_engine
 from tests.support.leaks import leaked_keys
 from tests.support.plain_worker import PlainWorker
@@ -37,3 +39,13 @@ def inner(tmp_path: Path) -> Path:
     """A folder with the template `Inner`."""
     (tmp_path / "Inner.yml").write_text("tasks:\n  - name: Work\n    service: test-service\n")
     return tmp_path
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nothing_is_wrong_after_an_example(
+    request: pytest.FixtureRequest, link: RedisLink
+) -> AsyncIterator[None]:
+    """After every example of a feature a check of the state finds nothing."""
+    yield
+    if "example" in request.node.nodeid:
+        assert (await checked(link)).findings == []
