@@ -95,7 +95,7 @@ class Fsck:
         """One that cannot be read does not hide the others."""
         try:
             return await look(self._store, at, ids)
-        except Refused as error:
+        except (Refused, ValueError) as error:  # of another type, or what stands there is no number, no JSON
             if len(ids) == 1:
                 return [Looked([sets.unreadable(ids[0], error)])]
         return [(await self._look(at, [one]))[0] for one in ids]

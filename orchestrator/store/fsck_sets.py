@@ -78,8 +78,8 @@ async def _found(
     return first + await _found(store, script, values, items[half:], faults)
 
 
-def unreadable(subject: str, error: Refused) -> Fault:
-    """Something that is not of its type. It belongs to somebody else; nothing is done about it."""
+def unreadable(subject: str, error: Exception) -> Fault:
+    """Something that is not of its form. Somebody else wrote it; nothing is done about it."""
     return _plain(UNREADABLE, subject, str(error)[:200])
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from workers_sdk.protocol.keys import Partition
-from workers_sdk.protocol.messages import loads
 
 from .standing import ORCHESTRATOR, Standing, standings, standings_now
 from .store import Store
@@ -54,7 +53,7 @@ class Why:
                 ("LRANGE", at.attempts(task_id), -1, -1),
             ]
         )
-        attempt = loads(last[0]) if last else None
+        attempt = json_of(last[0].decode(errors="replace")) if last else None
         case = Case(self._store, at, task, now_ms, lease_ms, attempt, scenario_fields(values))
         reasons = await reasons_of(case)
         return TaskWhy(task_id, task.scenario_id, task.name, task.service, task.status, reasons)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest
 import pytest_asyncio
 
 from tests.support.checked import checked

@@ -71,6 +71,19 @@ async def test_keys_of_another_type_are_named_and_hide_nothing(link: RedisLink) 
     assert scenario
 
 
+async def test_a_task_that_holds_nonsense_is_named_and_hides_no_other(link: RedisLink) -> None:
+    shop = Workshop(link)
+    await shop.open()
+    bad, other = await begun(shop), await begun(shop)
+    await link.execute("HSET", shop.at.task(bad.task_ids[1]), "queue", "many")
+    await link.execute("HSET", shop.at.task(other.task_ids[1]), "queue", 5)
+
+    report = await shop.checked(repair=True)
+
+    assert (report.drift, report.left) == (Counter(unreadable=1, queue_wrong=1), 1)
+    assert {one.subject for one in report.findings} == {bad.scenario_id, other.task_ids[1]}
+
+
 async def test_one_scenario_is_checked_alone(link: RedisLink) -> None:
     shop = Workshop(link)
     await shop.open()
