@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +49,6 @@ class Receiver:
     answers: list[int | str] = field(default_factory=list)
     holds: bool = False
     _free: asyncio.Event = field(default_factory=asyncio.Event)
-    _serving: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def let_go(self) -> None:
         """Answer what was held, and what comes."""
@@ -58,43 +57,52 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, one request."""
-        task = asyncio.current_task()
-        assert task
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
-        try:
-            self.requests.append(await _request(reader))
-            if self.holds:
-                await self._free.wait()
-            answer = self.answers.pop(0) if self.answers else 204
-            head = answer if isinstance(answer, str) else f"{answer} Because"
-            writer.write(f"HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n".encode())
-            await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the sender gave up
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-
-    async def ended(self) -> None:
-        """Wait until no connection is open."""
-        await asyncio.gather(*self._serving)
+        self.requests.append(await _request(reader))
+        if self.holds:
+            await self._free.wait()
+        answer = self.answers.pop(0) if self.answers else 204
+        head = answer if isinstance(answer, str) else f"{answer} Because"
+        writer.write(f"HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
 
 
 @asynccontextmanager
 async def receiving(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
     """A receiver on this machine, until the block ends. `host`: the name in its URL."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
-    receiver.url = f"{'https' if tls else 'http'}://{host}:{port}/hook"
+    async with listening(receiver.serve, tls) as port:
+        receiver.url = f"{'https' if tls else 'http'}://{host}:{port}/hook"
+        try:
+            yield receiver
+        finally:
+            receiver.let_go()
+
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A port of this machine where `talk` answers, until the block ends; then no connection is left open."""
+    open_ones: set[asyncio.Task[Any]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        open_ones.add(task)
+        task.add_done_callback(open_ones.discard)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the other side gave up
+            await talk(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
-        yield receiver
+        yield server.sockets[0].getsockname()[1]
     finally:
-        receiver.let_go()
         server.close()
-        await receiver.ended()
+        await asyncio.gather(*open_ones)
 
 
 async def _request(reader: asyncio.StreamReader) -> Received:

@@ -95,7 +95,8 @@ async def test_a_scenario_is_run_anew_from_a_task_on(client: httpx.AsyncClient, 
 async def _written(client: httpx.AsyncClient, scenario_id: str) -> Any:
     async def whole() -> Any:
         found = (await client.get(f"/scenarios/{scenario_id}")).json()
-        return found if len(found["tasks"]) == found["total"] else None
+        # The counts are read a moment before the tasks.
+        return found if len(found["tasks"]) == found["total"] == sum(found["counts"].values()) else None
 
     return await wait_until(whole, what="all tasks to exist")
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.egress import Egress
 from orchestrator.engine.post import Post
-from tests.support.receiver import receiving
+from tests.support.receiver import listening, receiving
 
 HOST = "hook.invalid"  # no name server knows it
 
@@ -125,12 +125,9 @@ async def test_what_is_no_http_is_an_error_and_no_bug(said: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(said)
-        writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    answer = await Post(Looked("127.0.0.1"), 5.0).post(url, b"{}", {})
-    server.close()
+    async with listening(talk) as port:
+        answer = await Post(Looked("127.0.0.1"), 5.0).post(f"http://127.0.0.1:{port}/", b"{}", {})
 
     assert answer.status == 0 and answer.error
 
@@ -142,18 +139,13 @@ async def test_an_endless_answer_is_cut_off_and_its_status_counts() -> None:
         nonlocal sent
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        try:
-            while True:
-                writer.write(b"400\r\n" + b"x" * 1024 + b"\r\n")
-                await writer.drain()
-                sent += 1
-        except ConnectionError:
-            writer.close()
+        while True:
+            writer.write(b"400\r\n" + b"x" * 1024 + b"\r\n")
+            await writer.drain()
+            sent += 1
 
-    server = await asyncio.start_server(pour, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    answer = await Post(Looked("127.0.0.1"), 5.0).post(url, b"{}", {})
-    server.close()
+    async with listening(pour) as port:
+        answer = await Post(Looked("127.0.0.1"), 5.0).post(f"http://127.0.0.1:{port}/", b"{}", {})
 
     assert (answer.status, answer.error) == (200, "")
     assert sent < 64 * 1024
