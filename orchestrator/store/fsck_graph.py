@@ -69,8 +69,9 @@ def is_cancelling(picture: Picture) -> bool:
 
 def is_pausing(scenario: ScenarioStanding) -> bool:
     """Whether it is being paused, and that has not come to all of its tasks yet."""
-    passed = int(scenario.pause_at or 1) > len(scenario.task_ids_text)
-    return bool(scenario.paused) and not scenario.is_final and not scenario.cancel and not passed
+    return bool(
+        scenario.paused and scenario.pause_at != "0" and not scenario.is_final and not scenario.cancel
+    )
 
 
 def _of_waiting(task: Standing, before: _Before, scenario: ScenarioStanding) -> Iterator[Fault]:
@@ -226,6 +227,8 @@ def _of_timers(picture: Picture, scene: Scene, retentions: tuple[int, int, int])
         wanted.append(("cancel", "nobody goes on with cancelling it", NOW))
     if is_pausing(scenario) and not scenario.pause_timer:
         wanted.append(("pause", "nobody goes on with pausing it", NOW))
+    if scenario.within and not scenario.paused and not scenario.resume_timer:
+        wanted.append(("resume", "nobody goes on with resuming the scenarios within it", NOW))
     if scenario.revive and not scenario.revive_timer:
         wanted.append(("revive", "nobody goes on with bringing its tasks back", NOW))
     for kind, message, score in wanted:

@@ -5,8 +5,9 @@ Those of a chain leave the time in the file `BENCH_MARKS`, 8 bytes each, in one 
 
 import os
 import time
+from typing import Any
 
-from workers_sdk import Worker
+from workers_sdk import Context, Worker
 
 SERVICES = "text-service voice-service image-service video-service"
 
@@ -24,6 +25,17 @@ async def _nothing() -> None:
 @worker.task("Step")
 async def _step() -> None:
     os.write(marks, time.monotonic_ns().to_bytes(8, "big"))
+
+
+@worker.task("Items")
+async def _items(ctx: Context) -> dict[str, Any]:
+    return {"first": 1, "all": list(range(ctx.params["n"]))}
+
+
+@worker.task("Spawner")
+async def _spawner(ctx: Context) -> None:
+    for _ in range(ctx.params["n"]):
+        ctx.spawn("Text")
 
 
 for name in ("Text", "Voice", "Prompt", "Slide", "Video", "First", "Middle", "Last", "CreateSlide"):

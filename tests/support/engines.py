@@ -14,7 +14,9 @@ from orchestrator.templates import Registry
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink
 
-QUICK = Policy(lease_ms=300, http_lease_ms=300, retention_ms=600_000, chunk=50)
+PATIENT = Policy(retention_ms=600_000, chunk=50)
+"""For tests where no worker is lost: a slow machine makes none of theirs a lost one."""
+QUICK = Policy(lease_ms=1_000, http_lease_ms=1_000, retention_ms=600_000, chunk=50)
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Running:
 @asynccontextmanager
 async def running_engine(
     url: str,
-    policy: Policy = QUICK,
+    policy: Policy = PATIENT,
     *,
     partitions: int = 1,
     name: str = "",

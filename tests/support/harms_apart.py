@@ -16,8 +16,8 @@ from tests.support.damage import NOBODY, Workshop, fields, finds
 from tests.support.graphs import chain, graph
 from tests.support.harms import begun, ended, made
 from tests.support.lanes import SERVICE
-from workers_sdk.protocol.keys import scenario_id_from
-from workers_sdk.protocol.messages import Status
+from workers_sdk.protocol.keys import scenario_id_from, short_uuid
+from workers_sdk.protocol.messages import EventKind, Status, TaskEvent
 
 LANE, SLOTS = f"lane:{SERVICE}:-", f"slots:{SERVICE}"
 KEYED = {"key": "user 7", "max": 1}
@@ -103,6 +103,26 @@ async def a_resumption_that_stopped_half_way(shop: Workshop) -> NewScenario:
     scenario = await made(shop, graph({"a": [], "b": []}))
     await shop.flow.pause_scenario(scenario.scenario_id, shop.why_pause)
     await shop.link.execute("HDEL", shop.at.scenario(scenario.scenario_id), "paused", "pause_at")
+    return scenario
+
+
+@finds("timer_lost")
+async def a_resumption_of_what_is_within_that_stopped_half_way(shop: Workshop) -> NewScenario:
+    on_ready = {"sub": {"scenario": {"name": "Inner", "variables": {}}}}
+    names = {f"t{n}": () for n in range(100)}
+    scenario = graph({**names, "sub": ()}, rules={"sub": {"ask": True}}, on_ready=on_ready)
+    await shop.submit(scenario)
+    task_id = scenario.task_ids[-1]
+    child = short_uuid(scenario.scenario_id, f"{task_id}/scenario/1")
+    held = TaskEvent(task_id, EventKind.HOLD, "", {"child_scenario_id": child}, by_engine=True)
+    await shop.store.advance(shop.at, [held])
+    await shop.link.execute("XTRIM", shop.at.task_events, "MAXLEN", 0)
+    await shop.end(await shop.take())
+    await shop.submit(replace(graph(chain(1), scenario_id=child), parent=task_id))
+    for pause in (shop.why_pause, None):
+        await shop.flow.pause_scenario(scenario.scenario_id, pause)
+    assert await shop.flow.resume_scenario(scenario.scenario_id, begin=True) == "MORE"
+    await shop.link.execute("ZREM", shop.at.timers, f"resume:{scenario.scenario_id}")
     return scenario
 
 
@@ -195,6 +215,31 @@ async def a_tenant_counted_wrong(shop: Workshop) -> NewScenario:
     scenario = await made(shop, replace(plain, owner=Owner(tenant="gold")))
     await fields(shop.link, shop.at.tenants, gold=7, silver=2)
     return scenario
+
+
+@finds("batch_wrong")
+async def ends_of_a_batch_counted_wrong(shop: Workshop) -> NewScenario:
+    """One that was purged stays counted, one is done, one is at work."""
+    batch_id = batch_id_of(b"some random bytes", None)
+    lines = [graph(chain(1), scenario_id=scenario_id_of(batch_id, n)) for n in (1, 2, 3)]
+    for number, scenario in enumerate(lines, 1):
+        await shop.store.submit(scenario, line=Line(batch_id, number, "d"))
+    await shop.end([])
+    entries = await shop.take()
+    await shop.fail(entries[:1])
+    await shop.end(entries[1:2])
+    ids = {one.task_ids[0]: one for one in lines}
+    failed, working = ids[entries[0].task_id], ids[entries[2].task_id]
+    await shop.link.execute("ZADD", shop.at.timers, 0, f"purge:{failed.scenario_id}")
+    assert await shop.store.begin_purge(failed.scenario_id)
+    assert await shop.store.purge(failed.scenario_id) == "DONE"
+    assert await shop.link.execute("HMGET", shop.at.batch(batch_id), "total", "failed", "success") == [
+        b"3",
+        b"1",
+        b"1",
+    ]
+    await fields(shop.link, shop.at.batch(batch_id), total=2, failed=0, success=7, cancelled=1)
+    return working
 
 
 @finds("batch_wrong")

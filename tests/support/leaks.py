@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterable
 
-from workers_sdk.protocol.keys import GATE_SECRET, META
+from workers_sdk.protocol.keys import GATE_SECRET, LAST_CHECK, META
 from workers_sdk.protocol.link import Link
 from workers_sdk.protocol.messages import Status
 
 # What an installation has for as long as it lives. Streams among them hold work in flight only.
 _PERMANENT = re.compile(
-    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|gates|webhooks|webhooks-failing|outbox|feed|flow|schedules|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^{GATE_SECRET}$|^test:"
+    rf"^(\{{p\d+\}}:)?(scenarios|task-events|timers|services|quarantine|cancellations|gates|webhooks|webhooks-failing|outbox|feed|flow|schedules|queue:[a-z0-9_.-]+|index:[a-z]+)$|^{META}$|^{GATE_SECRET}$|^{LAST_CHECK}$|^test:"
 )
 _OWNED = re.compile(
     r"^(?P<prefix>(?:\{p\d+\}:)?)(?P<kind>scenario|schedule|fires|task|attempts|gate|audit|machine|history):(?P<id>[0-9a-z]{16})$"

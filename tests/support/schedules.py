@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.engine import Launcher, Seams
 from orchestrator.engine.scheduler import Scheduler
 from orchestrator.engine.timekeeper import Timekeeper
+from orchestrator.store.admission import Admission
 from orchestrator.store.schedule_records import Definition, ScheduleRecord
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.store import Policy, Store
@@ -50,11 +51,12 @@ class Town:
         self.link = link
         (folder / "Report.yml").write_text(TEMPLATE)
         self.registry = Registry([folder])
-        self.policy = Policy(lease_ms=HOLD_MS, retention_ms=RETENTION_MS)
+        self.policy = Policy(lease_ms=HOLD_MS, retention_ms=RETENTION_MS, max_unfinished_of_tenant=1)
         self.partitions = Partitions(partitions)
         self.store = self.new_store(Store)
         self.at = self.partitions.of(ID)
         self.schedules = Schedules(self.store)
+        self.admission: Admission | None = None
         self.now = START_MS
 
     def new_store(self, kind: type[Store]) -> Store:
@@ -112,7 +114,7 @@ class Replica:
     def __init__(self, town: Town, store: Store | None = None) -> None:
         store = store or town.new_store(Store)
         seams, stop = Seams(town.link, NoWaiting()), asyncio.Event()
-        launcher = Launcher(store, town.registry)
+        launcher = Launcher(store, town.registry, admission=town.admission)
         self.scheduler = Scheduler(store, launcher, seams, town.at, stop)
         self.timekeeper = Timekeeper(store, seams, town.at, stop, {"schedule": self.scheduler.due})
 

@@ -208,3 +208,33 @@ async def test_a_host_header_decides_nothing(client: httpx.AsyncClient) -> None:
 
     assert answer.headers["location"].startswith("/scenarios/")
     assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "named", "hint"),
+    [
+        ("/scenarios?stauts=failed", "stauts", "did you mean `status`?"),
+        ("/scenarios?Status=failed", "Status", "did you mean `status`?"),
+        ("/scenarios?limit=5&zebra=1", "zebra", "there are: status, name, tenant, limit, cursor."),
+        ("/health?verbose", "verbose", "this address takes none."),
+        ("/gates?group=a&group=b&%00=1", "\0", "there are: who, group, scenario_id, limit, cursor."),
+        ("/schedules?limit=1&limit=2", "limit", "It may be given once."),
+        ("/scenarios/zzzzzzzzzzzzzzzz?full=1", "full", "there are: limit, cursor."),
+        ("/batches?durabilty=fsync", "durabilty", "did you mean `durability`?"),
+    ],
+)
+async def test_a_query_parameter_that_is_not_known_is_refused(
+    client: httpx.AsyncClient, path: str, named: str, hint: str
+) -> None:
+    method = "POST" if path.startswith("/batches") else "GET"
+
+    body = checked(await client.request(method, path), 400)
+
+    assert body["code"] == "invalid_query"
+    [error] = body["errors"]
+    assert error["parameter"] == named
+    assert error["detail"].endswith(hint)
+
+
+async def test_a_list_may_be_given_twice(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/gates?who=ann&group=a&group=b")).json()["items"] == []

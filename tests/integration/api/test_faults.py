@@ -79,6 +79,20 @@ async def test_without_redis_every_route_says_503_and_when_to_come_back(
     assert (health.status_code, health.json()["redis"]) == (503, "unavailable")
 
 
+async def test_the_access_log_says_why_a_request_was_refused(
+    fragile: httpx.AsyncClient, breakable: BreakableLink
+) -> None:
+    breakable.error = Unavailable("no connection: refused")
+
+    with capture_logs() as lines:
+        await fragile.get("/tasks/2q0v9k5xw3hmt7ad")
+        await fragile.get("/nowhere")
+
+    assert lines[0]["problem"] == "unavailable"
+    assert lines[0]["cause"] == "no connection: refused"
+    assert lines[1]["problem"] == "not_found"
+
+
 async def test_a_bug_is_a_500_that_tells_nothing_and_a_log_line_that_tells_all(
     fragile: httpx.AsyncClient, breakable: BreakableLink
 ) -> None:

@@ -1,19 +1,24 @@
 """Limits and pauses over HTTP and by the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from orchestrator.api.services import Services
 from orchestrator.cli.app import run
 from orchestrator.cli.exits import Exit
 from orchestrator.store.store import Store
+from tests.support.engines import materialized
 from tests.support.fleet import running_api
+from tests.support.graphs import chain, graph
 from tests.support.wait import wait_until
-from workers_sdk.protocol.keys import Partitions
+from workers_sdk.protocol.keys import Partitions, short_uuid
 from workers_sdk.protocol.link import RedisLink
+from workers_sdk.protocol.messages import EventKind, TaskEvent
 
 from .conftest import MANY
 from .test_reports import report, started
@@ -69,6 +74,32 @@ async def test_limits_that_make_no_sense_are_refused(
 ) -> None:
     assert (await client.put(f"/services/{service}", json=body)).status_code == status
     assert (await client.get("/services")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "per_ms", "burst"),
+    [
+        ("10/s", 10, 1_000, 1),
+        ("100/min", 100, 60_000, 1),
+        (" 5 / 30s burst 3", 5, 30_000, 3),
+        ("1/1.5h, burst 2", 1, 5_400_000, 2),
+    ],
+)
+async def test_a_rate_is_written_as_in_a_template(
+    client: httpx.AsyncClient, text: str, count: int, per_ms: int, burst: int
+) -> None:
+    put = await client.put("/services/text-service", json={"rate": text})
+
+    assert put.json()["limits"]["rate"] == {"count": count, "per_ms": per_ms, "burst": burst}
+
+
+@pytest.mark.parametrize("text", ["", "fast", "10", "10/", "10/w", "0/s", "10/0s", "10/s burst", "10/s burst 0",
+                                  "1/32d", "-1/s", "١/s", "1e3/s", "9999999/s"])  # fmt: skip
+async def test_a_rate_that_makes_no_sense_is_named(client: httpx.AsyncClient, text: str) -> None:
+    put = await client.put("/services/text-service", json={"rate": text})
+
+    assert put.status_code == 422
+    assert put.json()["errors"][0]["pointer"].startswith("/rate")
 
 
 async def test_a_limit_that_partitions_cannot_share_is_refused_with_its_place(
@@ -180,7 +211,7 @@ def test_limits_and_pauses_by_the_command_line(
     with running_api(tmp_path, redis_url, **settings) as api:
         monkeypatch.setenv("SCENARIST_API", api.api_url)
         limits = ("--concurrency", "3", "--rate", "60/m", "--burst", "5", "--weight", "gold=3")
-        assert "3 at once, 60 per 60 s, burst 5, gold 3x" in said("service", "limit", "text-service", *limits)
+        assert "3 at once, 60/m burst 5, gold 3x" in said("service", "limit", "text-service", *limits)
         assert "nothing" in said("service", "show", "text-service")
         assert "paused" in said("pause", "--service", "text-service", "--reason", "repair")
         assert "repair" in said("service", "list")
@@ -200,3 +231,25 @@ def test_limits_and_pauses_by_the_command_line(
         ):
             assert "error" in said(*wrong, code=Exit.USAGE)
         assert "error" in said("service", "limit", "x", "--weight", "gold", code=Exit.USAGE)
+
+
+async def test_a_scenario_within_a_paused_one_says_whose_pause_it_is(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    outer = graph({"sub": []}, service="orchestrator", rules={"sub": {"ask": True}})
+    await materialized(services.store, outer)
+    child = short_uuid(outer.scenario_id, "child")
+    held = TaskEvent(
+        outer.task_ids[0], EventKind.HOLD, "", {"child_scenario_id": child}, cursor=1, by_engine=True
+    )
+    await services.store.advance(services.store.partitions[0], [held])
+    await materialized(services.store, replace(graph(chain(1), scenario_id=child), parent=outer.task_ids[0]))
+
+    await client.post(f"/scenarios/{outer.scenario_id}/pause", json=WHY)
+    paused = (await client.get(f"/scenarios/{child}")).json()["paused"]
+    assert paused == {"scenario_id": outer.scenario_id, **WHY, "at": paused["at"]}
+
+    still = await client.post(f"/scenarios/{child}/resume")
+    assert (still.status_code, still.json()["paused"]) == (200, paused)
+    await client.post(f"/scenarios/{outer.scenario_id}/resume")
+    assert (await client.get(f"/scenarios/{child}")).json()["paused"] is None

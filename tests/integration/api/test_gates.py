@@ -357,3 +357,22 @@ async def test_a_page_with_its_fields_spoiled_is_refused(client: httpx.AsyncClie
         assert (await send(client, url, **fields)).status_code == 422, fields
     assert (await send(client, url, **{"member:slides": "10"})).status_code == 422
     assert (await client.get(url)).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["retry", "redrive"])
+async def test_a_gate_that_was_rejected_is_opened_anew(client: httpx.AsyncClient, way: str) -> None:
+    scenario_id, gate_id = await opened(client)
+
+    async def is_in(what: str, *words: str) -> bool:
+        return (await client.get(what)).json().get("state" if "gates" in what else "status") in words
+
+    await decide(client, gate_id, decision="reject")
+    await wait_until(lambda: is_in(f"/scenarios/{scenario_id}", "failed"), what="its end")
+    paths = {"retry": f"/scenarios/{scenario_id}/retry", "redrive": f"/dead-letters/tasks/{gate_id}/redrive"}
+
+    assert (await client.post(paths[way])).status_code == 200
+    await wait_until(lambda: is_in(f"/gates/{gate_id}", "open"), what="the gate to open anew")
+    assert (await decide(client, gate_id)).status_code == 200
+    await wait_until(lambda: is_in(f"/tasks/{gate_id}", "success"), what="its success")
+    redriven = await client.post(paths["redrive"])
+    assert (redriven.status_code, redriven.json()["code"]) == (409, "not_a_dead_letter")

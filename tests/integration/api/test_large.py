@@ -4,17 +4,20 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import httpx
 import pytest
 
-from orchestrator.api import renderers, scenarios
+from orchestrator.api import frames, renderers, scenarios
 from orchestrator.api.models import GenerateOut, PlanOut
 from orchestrator.api.services import Services
+from orchestrator.config import Settings
 from orchestrator.templates import Limits
 from tests.support.fleet import running_api
 from tests.support.wait import wait_until
@@ -196,6 +199,21 @@ async def test_they_end_with_it_even_when_it_is_killed(tmp_path: Path, redis_url
         assert len(children) == 1
         api.kill()
         await wait_until(lambda: not _lives(children[0]), what="the renderer ends")
+
+
+def test_a_process_whose_api_was_killed_while_it_worked_ends_without_a_word_about_that(
+    settings: Settings,
+) -> None:
+    words = [sys.executable, "-m", "orchestrator.api.renderer"]
+    orders = frames.packed(settings.model_dump(mode="json")) + frames.packed({"scenario_id": "no order"})
+    with subprocess.Popen(words, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdout.close()
+        process.stdin.write(orders)
+        process.stdin.close()
+        said = process.stderr.read()
+        assert process.wait() == 0
+    assert b"BrokenPipe" not in said
 
 
 def _children(pid: int) -> list[str]:

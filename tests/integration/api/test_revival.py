@@ -1,5 +1,6 @@
 """Retry and rerun over HTTP."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -92,11 +93,11 @@ async def test_a_scenario_is_run_anew_from_a_task_on(client: httpx.AsyncClient, 
     assert (await client.get(f"/scenarios/{new_id}")).json()["status"] == "success"
 
 
-async def _written(client: httpx.AsyncClient, scenario_id: str) -> Any:
+async def _written(client: httpx.AsyncClient, scenario_id: str, kept: int = 1) -> Any:
     async def whole() -> Any:
         found = (await client.get(f"/scenarios/{scenario_id}")).json()
-        # The counts are read a moment before the tasks.
-        return found if len(found["tasks"]) == found["total"] == sum(found["counts"].values()) else None
+        # What is kept is copied by a report, and the counts are read a moment before the tasks.
+        return found if found["counts"]["success"] == kept and len(found["tasks"]) == found["total"] else None
 
     return await wait_until(whole, what="all tasks to exist")
 
@@ -106,7 +107,7 @@ async def test_a_rerun_may_be_rerun_and_retried(client: httpx.AsyncClient) -> No
     new_id = (await client.post(f"/scenarios/{scenario_id}/rerun", json={"from": "First"})).json()[
         "scenario_id"
     ]
-    first, second = (await _written(client, new_id))["tasks"]
+    first, second = (await _written(client, new_id, kept=0))["tasks"]
     await report(client, first["id"], status="success", result=1)
     await report(client, second["id"], status="failed", error="no space")
 
@@ -149,3 +150,65 @@ async def test_a_task_that_is_not_there_is_named(client: httpx.AsyncClient) -> N
     scenario_id, _, _ = await done(client)
     answer = await client.post(f"/scenarios/{scenario_id}/rerun", json={"from": "Third"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/from")
+
+
+async def _rerun(client: httpx.AsyncClient, scenario_id: str, key: str, **body: Any) -> httpx.Response:
+    headers = {"Idempotency-Key": key}
+    return await client.post(
+        f"/scenarios/{scenario_id}/rerun", json={"from": "Second", **body}, headers=headers
+    )
+
+
+async def test_the_same_key_and_body_again_give_the_first_rerun(client: httpx.AsyncClient) -> None:
+    scenario_id, _, _ = await done(client)
+    first = await _rerun(client, scenario_id, "k-1", params={"voice": "ben"})
+    again = await _rerun(client, scenario_id, "k-1", params={"voice": "ben"})
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
+    assert again.headers["Location"] == first.headers["Location"]
+    told = [{name: one.json()[name] for name in one.json() if name != "durability"} for one in (first, again)]
+    assert told[0] == told[1]
+    assert (await client.get(f"/scenarios/{scenario_id}")).json()["reruns"] == [first.json()["scenario_id"]]
+
+    other = await _rerun(client, scenario_id, "k-1", params={"voice": "ann"})
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert other.json()["scenario_id"] == first.json()["scenario_id"]
+    assert (await _rerun(client, scenario_id, "k-2")).json()["scenario_id"] != first.json()["scenario_id"]
+
+
+async def test_a_key_of_a_rerun_is_of_one_scenario_and_of_reruns(client: httpx.AsyncClient) -> None:
+    """The same key is free for another scenario, and for submissions."""
+    one, _, _ = await done(client)
+    two, _, _ = await done(client)
+    found = [await _rerun(client, scenario_id, "k-1") for scenario_id in (one, two)]
+    body, headers = {"scenario": "Pair", "description": "x"}, {"Idempotency-Key": "k-1"}
+    found.append(await client.post("/generate", json=body, headers=headers))
+
+    assert [answer.status_code for answer in found] == [201, 201, 201]
+    assert len({answer.json()["scenario_id"] for answer in found}) == 3
+    assert not any("Idempotency-Replayed" in answer.headers for answer in found)
+
+
+async def test_reruns_with_one_key_at_the_same_time_make_one(client: httpx.AsyncClient) -> None:
+    scenario_id, _, _ = await done(client)
+    found = await asyncio.gather(*[_rerun(client, scenario_id, "k-1") for _ in range(5)])
+
+    assert [answer.status_code for answer in found] == [201] * 5
+    (new_id,) = {answer.json()["scenario_id"] for answer in found}
+    listed = (await client.get("/scenarios")).json()["items"]
+    assert {item["scenario_id"] for item in listed} == {scenario_id, new_id}
+
+
+async def test_a_key_of_a_rerun_is_checked_as_that_of_a_submission(client: httpx.AsyncClient) -> None:
+    scenario_id, _, _ = await done(client)
+    path, body = f"/scenarios/{scenario_id}/rerun", {"from": "Second"}
+    for headers in ([("Idempotency-Key", "a"), ("Idempotency-Key", "b")], [("Idempotency-Key", "a b")]):
+        answer = await client.post(path, json=body, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) in (
+            (400, "application/problem+json"),
+            (422, "application/problem+json"),
+        )
+    # What was refused has used up no key.
+    assert (await _rerun(client, scenario_id, "k-1", **{"from": "Nobody"})).status_code == 422
+    assert (await _rerun(client, scenario_id, "k-1")).status_code == 201

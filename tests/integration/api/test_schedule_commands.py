@@ -42,7 +42,8 @@ def test_a_schedule_from_its_making_to_its_removal(
         cron = ["--cron", "0 9 * * 1", "--timezone", "Europe/Berlin"]
         assert "T09:00:00+0" in said("preview", *cron)
 
-        line = said("add", "Pair", *cron, "--description", "news", "--name", "weekly", "--jitter", "1m")
+        line = said("add", "Pair", *cron, "--description", "news", "--name", "weekly", "--jitter", "1m",
+                    "--tenant", "acme", "--priority", "1", "--submitter", "ann", "--durability", "fsync")  # fmt: skip
         schedule_id = line.split()[0]
         assert "Pair, next 20" in line
         assert "weekly" in said("list") and schedule_id in said("list")
@@ -53,6 +54,8 @@ def test_a_schedule_from_its_making_to_its_removal(
         assert "active" in said("resume", schedule_id)
         told = json.loads(said("show", schedule_id, "-o", "json"))
         assert (told["jitter_s"], told["variables"]["PROMPT"]) == (60, "news")
+        owner = [told[name] for name in ("tenant", "priority", "submitter", "durability")]
+        assert owner == ["acme", 1, "ann", "fsync"]
         assert "removed" in said("remove", schedule_id)
 
         assert "every 90 s" in (said("add", "Pair", "--every", "90s") and said("list"))

@@ -17,6 +17,7 @@ from workers_sdk.protocol.keys import Partitions
 from workers_sdk.protocol.link import RedisLink
 
 DAILY: dict[str, Any] = {"scenario": "Pair", "cron": "0 9 * * *", "timezone": "Europe/Berlin"}
+OWNED: dict[str, Any] = {"tenant": "acme", "priority": 0, "submitter": "ann@example.org"}
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,8 @@ async def test_a_schedule_is_made_and_tells_when_it_fires(client: httpx.AsyncCli
         (6, 27), (6, 28), (6, 29), (6, 30), (7, "01"))]  # fmt: skip
     assert body["variables"] == {"PROMPT": "news", "N_SLIDES": 2}
     assert (body["state"], body["runs"], body["last_fires"], body["warnings"]) == ("active", 0, [], [])
+    confirmed = body.pop("confirmed")
+    assert confirmed == {"asked": "memory", "reached": "memory", "reason": None}
     assert (await client.get(body["links"]["self"])).json() == body
 
 
@@ -273,6 +276,78 @@ async def test_a_template_that_fails_is_told_to_the_one_who_asks_and_kept(
     assert found["state"] == "active"
 
     app.state.services = services
+    assert (await client.post(f"{path}/fire")).status_code == 201
+    assert (await client.get(path)).json()["last_error"] is None
+
+
+async def test_whose_it_is_and_how_safe_is_kept_and_holds_for_its_scenarios(
+    client: httpx.AsyncClient,
+) -> None:
+    body = await made(client, **OWNED, durability={"replicated": 7})
+    fired = (await client.post(f"{body['links']['self']}/fire")).json()
+    scenario = (await client.get(f"/scenarios/{fired['scenario_id']}")).json()
+
+    for shown in (body, (await client.get("/schedules")).json()["items"][0]):
+        assert {name: shown[name] for name in OWNED} == OWNED
+        assert shown["durability"] == {"replicated": 7}
+    assert {name: scenario[name] for name in OWNED} == OWNED
+    for told in (body["confirmed"], fired["durability"]):
+        assert (told["asked"], told["reached"]) == ({"replicated": 7}, "memory") and told["reason"]
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"tenant": "a b"}, "/tenant"),
+        ({"priority": 5}, "/priority"),
+        ({"submitter": ""}, "/submitter"),
+        ({"durability": "always"}, "/durability"),
+    ],
+)
+async def test_whose_it_is_is_checked_as_for_a_submission(
+    client: httpx.AsyncClient, more: dict[str, Any], pointer: str
+) -> None:
+    answers = [await client.post(path, json=body | more) for path, body in (
+        ("/schedules", DAILY), ("/generate", {"scenario": "Pair"}))]  # fmt: skip
+
+    told = [[(e["pointer"], e["detail"]) for e in answer.json()["errors"]] for answer in answers]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert told[0] == told[1] and told[0][0][0].startswith(pointer)
+
+
+async def test_tenants_do_not_share_keys(client: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "one"}
+    ids = [
+        (await client.post("/schedules", json=DAILY | more, headers=headers)).json()["schedule_id"]
+        for more in ({}, {"tenant": "acme"}, {"tenant": "gold"}, {"tenant": "acme"})
+    ]
+    assert len(set(ids)) == 3 and ids[1] == ids[3]
+
+
+async def test_a_fire_for_which_there_is_no_room_is_refused_and_leaves_nothing_under_way(
+    client: httpx.AsyncClient, app: FastAPI, services: Services, link: RedisLink
+) -> None:
+    policy = Policy(max_unfinished_of_tenant=1)
+    store = Store(link, Partitions(1), policy, scripts=virtual_scripts())
+    app.state.services = dataclasses.replace(services, store=store)
+    path = (await made(client, **OWNED))["links"]["self"]
+    first = (await client.post(f"{path}/fire")).json()["scenario_id"]
+    await link.execute("SET", CLOCK, START_MS + 1_000)
+
+    refused = await client.post(f"{path}/fire")
+
+    found = (await client.get(path)).json()
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert refused.headers["retry-after"] == "5"
+    assert [(one["outcome"], one["asked"]) for one in found["last_fires"]] == [
+        ("refused", True),
+        ("started", True),
+    ]
+    assert found["last_error"]["type"] == "too_many_requests"
+    assert found["next_at"] == "2025-06-27T07:00:00.000Z"
+
+    await client.post(f"/scenarios/{first}/cancel", json={})
+    await link.execute("SET", CLOCK, START_MS + 2_000)
     assert (await client.post(f"{path}/fire")).status_code == 201
     assert (await client.get(path)).json()["last_error"] is None
 

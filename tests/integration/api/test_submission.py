@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from orchestrator.api.admission import Admission
 from orchestrator.api.services import Services
+from orchestrator.store.admission import Admission
 from orchestrator.store.store import Policy, Store
 from tests.support.dump import dump
 from workers_sdk.protocol.keys import Partitions

@@ -1,5 +1,6 @@
 """Webhooks over HTTP: endpoints, secrets, deliveries."""
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,14 +8,18 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 
 from orchestrator.api.app import create_app
+from orchestrator.api.services import Services
 from orchestrator.config import Settings
 from orchestrator.egress import Egress
 from orchestrator.engine import Sending
+from orchestrator.store.store import Policy, Store
 from tests.support.engines import running_engine
 from tests.support.receiver import Receiver, receiving
 from tests.support.wait import wait_until
+from workers_sdk.protocol.keys import Partitions
 
 from .test_bad_input import checked
 from .test_reports import report, started
@@ -136,6 +141,24 @@ async def test_what_failed_is_redriven_one_or_all(client: httpx.AsyncClient, rec
     assert (last["type"], last["scenario_id"], last["payload"]["data"]) == (
         "webhook.test", None, {"endpoint_id": added["id"]},
     )  # fmt: skip
+
+
+async def test_what_waits_and_what_was_dropped_is_told(
+    client: httpx.AsyncClient, receiver: Receiver, app: FastAPI
+) -> None:
+    services: Services = app.state.services
+    store = Store(services.link, Partitions(1), Policy(max_deliveries=1))
+    app.state.services = dataclasses.replace(services, store=store)
+    added = await registered(client, receiver.url)
+    path = f"/webhooks/{added['id']}"
+    assert (added["waiting"], added["dropped"], added["dropped_at"]) == (0, 0, None)
+
+    answers = [await client.post(f"{path}/test"), await client.post(f"{path}/test")]
+
+    assert [one.status_code for one in answers] == [202, 409]
+    assert answers[1].json()["code"] == "webhook_full"
+    for shown in ((await client.get(path)).json(), (await client.get("/webhooks")).json()["items"][0]):
+        assert (shown["waiting"], shown["dropped"]) == (1, 1) and shown["dropped_at"]
 
 
 async def test_nothing_is_sent_to_a_disabled_endpoint(client: httpx.AsyncClient, receiver: Receiver) -> None:

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.checked import checked
-from tests.support.engines import Running, running_engine
+from tests.support.engines import QUICK, Running, running_engine
 from tests.support.leaks import leaked_keys
 from tests.support.plain_worker import PlainWorker
 from workers_sdk.protocol.link import RedisLink
@@ -17,6 +17,13 @@ from workers_sdk.protocol.link import RedisLink
 async def engine(redis_url: str) -> AsyncIterator[Running]:
     """One replica on an empty server."""
     async with running_engine(redis_url) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def quick_engine(redis_url: str) -> AsyncIterator[Running]:
+    """One replica whose workers are lost when they are silent for a second."""
+    async with running_engine(redis_url, QUICK) as running:
         yield running
 
 

@@ -144,7 +144,7 @@ async def test_a_scenario_may_be_cancelled_before_its_tasks_are_written(link: Re
 
 
 async def test_the_engine_goes_on_with_a_cancel_whose_caller_died(redis_url: str) -> None:
-    async with running_engine(redis_url, Policy(lease_ms=300, chunk=5)) as engine:
+    async with running_engine(redis_url, Policy(chunk=5)) as engine:
         scenario = graph(diamond(20))
         await engine.store.submit(scenario)
         assert await engine.store.cancel(scenario.scenario_id, WHY) == "MORE"

@@ -23,10 +23,10 @@ async def one(worker: PlainWorker) -> TaskEntry:
 
 
 async def test_an_entry_left_by_a_dead_worker_is_handed_out_again_as_attempt_2(
-    engine: Running, worker: PlainWorker
+    quick_engine: Running, worker: PlainWorker
 ) -> None:
     scenario = graph(chain(1))
-    await engine.store.submit(scenario)
+    await quick_engine.store.submit(scenario)
     lost = await one(worker)
     await worker.report(lost, EventKind.PROCESSING, worker="plain-1")
 
@@ -37,21 +37,26 @@ async def test_an_entry_left_by_a_dead_worker_is_handed_out_again_as_attempt_2(
     assert again.fields == lost.fields
 
 
-async def test_a_late_result_of_a_lost_attempt_changes_nothing(engine: Running, worker: PlainWorker) -> None:
+async def test_a_late_result_of_a_lost_attempt_changes_nothing(
+    quick_engine: Running, worker: PlainWorker
+) -> None:
     scenario = graph(chain(2))
-    await engine.store.submit(scenario)
+    await quick_engine.store.submit(scenario)
     lost = await one(worker)
     again = await one(PlainWorker(worker.link, "plain-2"))
 
-    assert await engine.store.report(TaskEvent(lost.task_id, EventKind.SUCCESS, lost.token)) is Outcome.STALE
+    assert (
+        await quick_engine.store.report(TaskEvent(lost.task_id, EventKind.SUCCESS, lost.token))
+        is Outcome.STALE
+    )
     await worker.report(lost, EventKind.FAILED)
     await worker.succeed(again, result='{"from":2}')
 
-    task = await engine.store.task(again.task_id)
+    task = await quick_engine.store.task(again.task_id)
     await wait_until(
-        lambda: _status_is(engine, again.task_id, Status.SUCCESS), what="success of the second attempt"
+        lambda: _status_is(quick_engine, again.task_id, Status.SUCCESS), what="success of the second attempt"
     )
-    task = await engine.store.task(again.task_id)
+    task = await quick_engine.store.task(again.task_id)
     assert task is not None
     assert (task.status, task.attempt, task.result) == (Status.SUCCESS, 2, {"from": 2})
 
@@ -84,7 +89,7 @@ async def test_what_a_dead_replica_had_read_is_applied_by_another(redis_url: str
     await link.execute("XGROUP", "CREATE", "scenarios", "orchestrator", "0", "MKSTREAM")
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "dead", "STREAMS", "scenarios", ">")
 
-    async with running_engine(redis_url) as engine:
+    async with running_engine(redis_url, QUICK) as engine:
         worker = PlainWorker(link)
         entry = await one(worker)
         await worker.succeed(entry)
@@ -236,20 +241,20 @@ async def test_an_idempotency_key_makes_one_scenario_and_refuses_another_body(li
 
 
 async def test_a_task_worked_on_over_http_is_handed_out_again_when_nothing_is_heard(
-    engine: Running, worker: PlainWorker
+    quick_engine: Running, worker: PlainWorker
 ) -> None:
     scenario = graph(chain(1))
-    await engine.store.submit(scenario)
+    await quick_engine.store.submit(scenario)
     (task_id,) = scenario.task_ids
-    await wait_until(lambda: _status_is(engine, task_id, Status.PENDING), what="the task to exist")
+    await wait_until(lambda: _status_is(quick_engine, task_id, Status.PENDING), what="the task to exist")
 
-    assert await engine.store.report(TaskEvent(task_id, EventKind.PROCESSING)) is Outcome.APPLIED
+    assert await quick_engine.store.report(TaskEvent(task_id, EventKind.PROCESSING)) is Outcome.APPLIED
     assert await worker.take() == []
     again = await one(worker)
 
     assert again.attempt == 2
     await worker.succeed(again)
-    assert (await engine.finished(scenario.scenario_id)).status is Status.SUCCESS
+    assert (await quick_engine.finished(scenario.scenario_id)).status is Status.SUCCESS
 
 
 async def test_reports_over_http_follow_the_rules(engine: Running, worker: PlainWorker) -> None:

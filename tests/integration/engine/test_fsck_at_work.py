@@ -136,3 +136,21 @@ async def test_nothing_is_repaired_while_work_goes_on(redis_url: str, link: Redi
             ids.append(one.scenario_id)
             report = await Fsck(store, settle_s=0).run(repair=True)
             assert report.findings == []
+
+
+async def test_a_paused_scenario_that_gets_children_is_paused_wholly(redis_url: str, link: RedisLink) -> None:
+    children = scenario(3)
+    async with running_engine(redis_url, POLICY) as engine:
+        flow = Flow(engine.store)
+        await engine.store.submit(children)
+        assert await flow.pause_scenario(children.scenario_id, Pause()) == "DONE"
+
+        async def grown() -> bool:
+            found = await engine.store.scenario(children.scenario_id)
+            return bool(found and found.total == 47)
+
+        await wait_until(grown, what="the children")
+        assert (await Fsck(engine.store, settle_s=0.02).run()).findings == []
+        assert await PlainWorker(link).take(50) == []
+        await engine.store.cancel(children.scenario_id, Cause())
+        await engine.finished(children.scenario_id)

@@ -128,7 +128,7 @@ async def test_a_wide_failure_skips_in_chunks(redis_url: str) -> None:
 
 
 def _chunked(chunk: int) -> Policy:
-    return Policy(lease_ms=300, http_lease_ms=300, chunk=chunk)
+    return Policy(chunk=chunk)
 
 
 async def test_streams_are_empty_when_a_scenario_has_ended(

@@ -16,8 +16,8 @@ from workers_sdk.protocol.keys import scenario_id_from
 from workers_sdk.protocol.messages import Status
 
 EXAMPLES = Registry([Path(__file__).parents[3] / "docs" / "examples" / "durable"])
-SHORT = Policy(lease_ms=200)
-LEASES = 10
+SHORT = Policy(lease_ms=1_000)
+LEASES = 4
 
 
 async def test_a_task_of_many_leases_is_one_attempt_and_tells_how_far_it_is(redis_url: str) -> None:

@@ -1,5 +1,7 @@
 """The four times of a task, under a virtual clock: seven days pass in milliseconds."""
 
+import math
+
 import pytest
 
 from orchestrator.engine.overdue import Overdue
@@ -25,6 +27,7 @@ class Desk:
         self.store = Store(link, Partitions(1), Policy(), scripts=virtual_scripts())
         self.at = self.store.partitions[0]
         self.now = START_MS
+        self.answering_s = math.inf
         plain = graph({"only": []}, rules={"only": {"timeouts": timeouts}})
         (one,) = plain.tasks
         task = NewTask(one.id, one.service, one.name, 0, [], one.fields, policy, one.rules)
@@ -42,7 +45,7 @@ class Desk:
         await self.link.execute("SET", CLOCK, self.now)
         for kind, subject in (await self.store.due(self.at)).timers:
             if kind == "overdue":
-                await Overdue(self.store).fire(self.at, subject)
+                await Overdue(self.store, lambda: self.answering_s).fire(self.at, subject)
             elif kind == "start":
                 await self.store.wake(self.at, subject)
 
@@ -97,6 +100,48 @@ async def test_the_time_in_the_queue_ends_when_it_begins(link: RedisLink) -> Non
     await desk.passes(DAY_MS)
 
     assert await desk.state() == (Status.PROCESSING, 1, "")
+
+
+@pytest.mark.parametrize("word", ["queue", "run", "heartbeat"])
+async def test_after_an_outage_a_worker_has_time_to_say_what_it_did_meanwhile(
+    link: RedisLink, word: str
+) -> None:
+    desk = await Desk(link, {f"{word}_ms": 20_000}).open()
+    if word != "queue":
+        await desk.begins()
+
+    desk.answering_s = 0
+    await desk.passes(30_000)
+    assert (await desk.state())[2] == ""
+    desk.answering_s = 14.9  # a lease is 15 s
+    await desk.passes(14_900)
+    assert (await desk.state())[2] == ""
+    desk.answering_s = 15
+    await desk.passes(100)
+
+    assert (await desk.state())[2] == f"{word}_timeout"
+
+
+async def test_a_sign_of_life_after_an_outage_counts(link: RedisLink) -> None:
+    desk = await Desk(link, {"heartbeat_ms": 20_000}).open()
+    await desk.begins()
+    desk.answering_s = 0
+    await desk.passes(30_000)
+
+    await desk.shows_life()
+    desk.answering_s = math.inf
+    await desk.passes(19_000)
+
+    assert await desk.state() == (Status.PROCESSING, 1, "")
+
+
+async def test_a_deadline_does_not_wait_for_an_outage(link: RedisLink) -> None:
+    desk = await Desk(link, {"total_ms": 20_000}).open()
+    desk.answering_s = 0
+
+    await desk.passes(20_000)
+
+    assert (await desk.state())[2] == "total_timeout"
 
 
 async def test_one_run_takes_too_long_and_the_next_gets_its_own_time(link: RedisLink) -> None:

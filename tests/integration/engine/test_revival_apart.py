@@ -43,7 +43,7 @@ async def test_a_caller_that_dies_between_two_chunks_leaves_a_scenario_that_goes
     redis_url: str, whole: bool
 ) -> None:
     """It must not end in between: all that lives may be done, while the rest is still to be brought back."""
-    async with running_engine(redis_url, Policy(lease_ms=300, chunk=3)) as engine:
+    async with running_engine(redis_url, Policy(chunk=3)) as engine:
         worker = PlainWorker(engine.store.link)
         game = await play(engine, worker, diamond(9), {"first": 1})
         await game.end()
@@ -66,7 +66,7 @@ async def test_a_caller_that_dies_between_two_chunks_leaves_a_scenario_that_goes
 
 
 async def test_a_cancel_between_two_chunks_wins(redis_url: str) -> None:
-    async with running_engine(redis_url, Policy(lease_ms=300, chunk=3)) as engine:
+    async with running_engine(redis_url, Policy(chunk=3)) as engine:
         worker = PlainWorker(engine.store.link)
         game = await play(engine, worker, diamond(9), {"first": 1})
         await game.end()

@@ -14,8 +14,9 @@ from orchestrator.engine.post import Answer
 from orchestrator.engine.sender import SCHEDULE_S, Sender, Sending, judge
 from orchestrator.signing import new_secret
 from orchestrator.store.deliveries import DeliveryRecord, Event
+from orchestrator.store.endpoint_standing import Standing, standings
 from orchestrator.store.endpoints import MAX_ENDPOINTS, Endpoint, Secret, TooManyEndpoints
-from orchestrator.store.store import Store
+from orchestrator.store.store import Policy, Store
 from tests.support.receiver import Receiver, receiving
 from tests.support.scripts import CLOCK, virtual_scripts
 from workers_sdk.protocol.keys import Partitions, scenario_id_from, short_uuid
@@ -24,6 +25,8 @@ from workers_sdk.protocol.seams import SystemRandomness
 
 DAY_MS = 86_400_000
 EVENT = scenario_id_from(b"event")
+EVENTS = ("0" * 16, "z" * 16)
+"""Of the first and of the last partition."""
 
 
 class Middle(SystemRandomness):
@@ -36,11 +39,12 @@ class Middle(SystemRandomness):
 class Desk:
     """One endpoint, one partition, and time in the hand of the test."""
 
-    def __init__(self, link: RedisLink, receiver: Receiver, partitions: int = 1) -> None:
+    def __init__(self, link: RedisLink, receiver: Receiver, partitions: int = 1, event: str = EVENT) -> None:
         self.link = link
+        self.event = event
         self.receiver = receiver
         self.store = Store(link, Partitions(partitions), scripts=virtual_scripts())
-        self.at = self.store.partitions.of(EVENT)
+        self.at = self.store.partitions.of(event)
         seams = Seams(link, randomness=Middle())
         sending = Sending(egress=Egress(allow_http=True, allow_private=True), timeout_s=5.0)
         self.sender = Sender(self.store, seams, sending)
@@ -53,14 +57,16 @@ class Desk:
         self.now = await self.endpoints.now_ms()
         await self.passed(0)
         new = Endpoint(scenario_id_from(b"endpoint"), self.receiver.url, [Secret(self.secret)])
-        self.endpoint = await self.endpoints.add(new)
+        self.endpoint = await self.endpoints.get(new.id) or await self.endpoints.add(new)
         return self
 
     async def announce(self, number: int = 0) -> str:
-        """A new delivery."""
-        event = Event("scenario.failed", short_uuid(EVENT, str(number)), b'{"n":%d}' % number, EVENT)
-        [delivery_id] = await self.deliveries.announce(self.at, event, [self.endpoint.id])
-        return delivery_id
+        """A new delivery; empty when it was dropped."""
+        event = Event(
+            "scenario.failed", short_uuid(self.event, str(number)), b'{"n":%d}' % number, self.event
+        )
+        made = await self.deliveries.announce(self.at, event, [self.endpoint.id])
+        return made.get(self.endpoint.id, "")
 
     async def passed(self, ms: int) -> None:
         """Let time pass."""
@@ -82,6 +88,9 @@ class Desk:
         found = await self.deliveries.get(delivery_id)
         assert found is not None
         return found
+
+    async def standing(self) -> Standing:
+        return (await standings(self.store, [self.endpoint.id]))[self.endpoint.id]
 
     async def known(self) -> Endpoint:
         found = await self.endpoints.get(self.endpoint.id)
@@ -125,7 +134,7 @@ async def test_a_later_attempt_ends_it(desk: Desk) -> None:
 
     record = await desk.record(delivery_id)
     assert (record.status, [one["status"] for one in record.history]) == ("success", [503, 302, 200])
-    assert await desk.endpoints.failing_since() == {}
+    assert (await desk.standing()).failing_ms == 0
 
 
 async def test_an_endpoint_may_ask_for_a_longer_pause_but_not_for_more_than_a_day(desk: Desk) -> None:
@@ -171,6 +180,51 @@ async def test_an_endpoint_that_fails_for_five_days_is_disabled(desk: Desk) -> N
     await desk.announce(3)
     await desk.sent()
     assert (await desk.known()).enabled  # enabling it was a new start
+
+
+async def test_it_is_not_disabled_while_another_partition_reaches_it(link: RedisLink) -> None:
+    async with receiving() as receiver:
+        here, there = [await Desk(link, receiver, partitions=2, event=one).open() for one in EVENTS]
+        receiver.answers = [500]
+        began = here.now = there.now
+        await here.announce(1)
+        await here.sent()
+        assert (await here.standing()).failing_ms == began
+        await there.passed(4 * DAY_MS)
+        await there.announce(2)
+        assert await there.sent() == 1
+        assert (await there.standing()).failing_ms == 0
+
+        receiver.answers = [500] * 9
+        here.now = there.now
+        for days in (2, 3, 1):
+            await here.passed(days * DAY_MS)
+            await here.sent()
+            since = there.now if days > 1 else 0
+            assert (await here.known()).enabled is (days > 1)
+            assert not since or (await here.standing()).failing_ms == since
+
+
+async def test_what_comes_while_too_many_wait_is_dropped_and_counted(desk: Desk) -> None:
+    desk.store.policy = Policy(max_deliveries=2)
+    desk.receiver.answers = [500] * 2
+    waiting = [await desk.announce(1), await desk.announce(2)]
+    await desk.sent()
+
+    assert [await desk.announce(3), await desk.announce(4)] == ["", ""]
+    dropped_ms = desk.now
+    await desk.passed(SCHEDULE_S[0] * 1_000)
+
+    assert [one.id for one in (await desk.deliveries.page(desk.endpoint.id)).items] == waiting[::-1]
+    standing = await desk.standing()
+    assert (standing.waiting, standing.dropped, standing.dropped_ms) == (2, 2, dropped_ms)
+
+    assert await desk.sent() == 2
+    assert await desk.announce(5) != ""
+    assert (await desk.standing()).waiting == 1
+    assert (await desk.standing()).dropped == 2  # for as long as there is the endpoint
+    await desk.endpoints.remove(desk.endpoint.id)
+    assert not await desk.link.execute("EXISTS", desk.at.webhooks_failing)
 
 
 async def test_both_secrets_sign_until_the_grace_of_the_old_one_is_over(desk: Desk) -> None:

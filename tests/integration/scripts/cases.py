@@ -195,7 +195,7 @@ async def submit(link: Link) -> Case:
         "prefix": "",
     }
     more = {"scenario_id": SCENARIO, "digest": "d1", "keep_ms": 60_000, "total": 3, "inbox": 2}
-    owner = {"tenant": "", "most": 10, "tenant_most": 0, "batch": "", "line": 0, "origin": ""}
+    owner = {"tenant": "", "most": 10, "tenant_most": 0, "batch": "", "line": 0, "origin": "", "parent": ""}
     return Case({**values, **more, **owner}, ["tasks", "[]", "name", "Some", "task_ids", "[]"])
 
 

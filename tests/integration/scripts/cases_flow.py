@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.integration.scripts.cases import (
+    CASES,
     LOST,
     OTHER,
     SCENARIO,
@@ -97,10 +98,33 @@ async def set_flow(link: Link) -> Case:
     return Case({**values, "facts": '{"reason":"repair"}'})
 
 
+async def below(link: Link, **fields: str) -> None:
+    """A task that is a scenario."""
+    await task(link, LOST, "orchestrator", "processing", worker="orchestrator")
+    ids = dumps([TEXT, VOICE, VIDEO, LOST])
+    await link.execute("HSET", f"task:{LOST}", "child_scenario_id", OTHER)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "task_ids", ids)
+    given = [part for pair in fields.items() for part in pair]
+    await link.execute("HSET", f"scenario:{OTHER}", "status", "processing", "parent", LOST, *given)
+
+
+async def resume_below(link: Link) -> Case:
+    """One that somebody paused, and then the scenario that it is a part of was paused."""
+    await scenario(link, processing=1)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "paused", '{"at":"t"}')
+    await below(link, paused='{"at":"s"}')
+    values = {"scenario": f"scenario:{OTHER}", "timers": "timers", "held": f"held:{OTHER}", "prefix": ""}
+    return Case({**values, "scenario_id": OTHER, "begin": 1, "nonce": "f2", "limit": 10})
+
+
+CASES["resume_scenario:below"] = resume_below
+
+
 @case
 async def pause_scenario(link: Link) -> Case:
-    """One in a stream, one in a lane, one that runs."""
-    await scenario(link, pending=2, processing=1)
+    """One in a stream, one in a lane, one that runs, one that is a scenario."""
+    await scenario(link, pending=2, processing=2)
+    await below(link)
     await task(link, TEXT, SERVICE, "processing", worker=WORKER)
     await entry(link, TEXT, SERVICE, delivered_to=WORKER)
     await task(link, VOICE, SERVICE, "pending")
@@ -114,9 +138,10 @@ async def pause_scenario(link: Link) -> Case:
 
 @case
 async def resume_scenario(link: Link) -> Case:
-    """One that goes to its stream, one whose service is managed."""
-    await scenario(link, pending=2)
-    await link.execute("HSET", f"scenario:{SCENARIO}", "paused", "{}", "pause_at", 9)
+    """One that goes to its stream, one whose service is managed, and a scenario that was paused with it."""
+    await scenario(link, pending=2, processing=1)
+    await link.execute("HSET", f"scenario:{SCENARIO}", "paused", "{}", "pause_at", 9, "within", 1)
+    await below(link, paused=f'{{"scenario_id":"{SCENARIO}","at":"t"}}')
     await link.execute("HSET", "flow", "voice-service", "{}")
     await waits(link, TEXT, f"held:{SCENARIO}")
     await waits(link, VOICE, f"held:{SCENARIO}")

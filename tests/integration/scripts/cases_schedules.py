@@ -65,6 +65,7 @@ async def end_fire(link: Link) -> Case:
         "cause": "",
         "kept": 20,
         "retention_ms": 1000,
+        "again_ms": 5000,
     }
     return Case({**keys, **values, **more})
 

@@ -43,6 +43,14 @@ async def submit_line(link: Link) -> Case:
     return Case({**plain.values, **more}, plain.rest)
 
 
+async def submit_within(link: Link) -> Case:
+    """The work of a task of a paused scenario."""
+    plain = await submit(link)
+    await link.execute("HSET", f"task:{TEXT}", "scenario_id", OTHER)
+    await link.execute("HSET", f"scenario:{OTHER}", "status", "processing", "paused", '{"at":"t"}')
+    return Case({**plain.values, "parent": TEXT}, plain.rest)
+
+
 async def reject_line(link: Link) -> Case:
     """The same for its end."""
     plain = await CASES["reject"](link)
@@ -62,5 +70,6 @@ async def cancel_line(link: Link) -> Case:
 
 
 CASES["submit:line"] = submit_line
+CASES["submit:within"] = submit_within
 CASES["reject:line"] = reject_line
 CASES["cancel:line"] = cancel_line

@@ -2,7 +2,7 @@
 
 from workers_sdk.protocol.link import Link
 
-from .cases import SCENARIO, Case, case
+from .cases import CASES, SCENARIO, Case, case
 
 ENDPOINT = "e" * 16
 ID, SECOND = ("0" * 15 + n for n in "12")
@@ -49,9 +49,17 @@ async def webhook_announce(link: Link) -> Case:
     await link.execute("XGROUP", "CREATE", "outbox", "orchestrator", "0", "MKSTREAM")
     entry = await link.execute("XADD", "outbox", "*", "type", "scenario.failed", "scenario_id", SCENARIO)
     await link.execute("XREADGROUP", "GROUP", "orchestrator", "o1", "STREAMS", "outbox", ">")
-    values = {"outbox": "outbox", "webhooks": "webhooks", "prefix": "", "group": "orchestrator"}
+    keys = {"outbox": "outbox", "webhooks": "webhooks", "failing": "webhooks-failing"}
+    values = {**keys, "prefix": "", "group": "orchestrator", "most": 0}
     event = {"entry_id": entry.decode(), "event": "scenario.failed", "scenario_id": SCENARIO}
     return Case({**values, **event, **KEEP, "listed_ms": 60_000, "payload": "{}"}, [ENDPOINT, ID])
+
+
+async def webhook_announce_full(link: Link) -> Case:
+    """One for which there is no room: it is counted."""
+    known = await webhook_announce(link)
+    await link.execute("HSET", "webhooks-failing", f"{ENDPOINT}:dropped", "3 1")
+    return Case({**known.values, "most": 1}, known.rest)
 
 
 @case
@@ -80,3 +88,6 @@ async def webhook_redrive(link: Link) -> Case:
     await delivery(link, "failed", turn=3)
     values = {"waiting": f"waiting-deliveries:{ENDPOINT}", "prefix": "", "endpoint_id": ENDPOINT, **KEEP}
     return Case(values, [ID])
+
+
+CASES["webhook_announce:full"] = webhook_announce_full

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from tests.support.wait import wait_until
 from workers_sdk import Artifact, Context, Done, Fail
@@ -79,6 +79,17 @@ async def test_a_plain_function_runs_in_a_thread(desk: Desk) -> None:
         assert result_of(await desk.end()).startswith("handler")
 
 
+class BrokenParams(BaseModel):
+    """A model whose validator has a bug."""
+
+    voice: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, given: dict[str, str]) -> dict[str, str]:
+        return {**given, "speed": given["speed"]}
+
+
 async def test_a_process_handler_gets_a_context_and_runs_elsewhere(desk: Desk) -> None:
     worker = desk.worker()
     worker.task("Where", run="process")(process_handlers.where)
@@ -93,18 +104,32 @@ async def test_a_process_handler_gets_a_context_and_runs_elsewhere(desk: Desk) -
     assert error_of(ends[EventKind.FAILED]) == {"type": "refused", "message": "no Refuse"}
 
 
-async def test_a_process_that_dies_is_not_reported_and_the_next_task_gets_a_new_one(desk: Desk) -> None:
+async def test_a_process_that_dies_is_told_as_lost_and_the_next_task_gets_a_new_one(desk: Desk) -> None:
     worker = desk.worker(concurrency=1)
     worker.task("Die", run="process")(process_handlers.die)
     worker.task("Where", run="process")(process_handlers.where)
-    dead = await desk.put("Die")
+    await desk.put("Die")
     await desk.put("Where")
     async with worker.running():
-        event = await desk.end()
-    assert event.task_id != dead
-    assert (await desk.task(dead))["status"] == "processing"
-    # Its lease ends by itself, and then it counts as an attempt that its worker lost.
-    assert (await desk.left())[:2] == (1, 1)
+        ends = {event.kind: event for event in await desk.ends(2)}
+    error = {"type": "worker_lost", "message": "its process died: SIGKILL", "lost": True}
+    assert error_of(ends[EventKind.FAILED]) == error
+    assert result_of(ends[EventKind.SUCCESS])["pid"] != os.getpid()
+    assert await desk.left() == (0, 0, 0)
+
+
+async def test_a_model_that_breaks_fails_its_task_and_not_the_worker(desk: Desk) -> None:
+    """pydantic makes problems of ValueErrors only; whatever else a validator raises comes through."""
+    worker = desk.worker()
+
+    @worker.task("CreateText")
+    async def create_text(params: BrokenParams) -> str:
+        return "never"
+
+    await desk.put("CreateText", params={"voice": "anna"})
+    async with worker.running():
+        error = error_of(await desk.end())
+    assert (error["type"], error["message"]) == ("invalid_params", "KeyError: 'speed'")
 
 
 async def test_params_are_validated_with_the_model_of_the_handler(desk: Desk) -> None:

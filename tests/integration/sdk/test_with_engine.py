@@ -14,6 +14,8 @@ from workers_sdk import Context, Worker
 from workers_sdk.protocol.messages import Status
 from workers_sdk.protocol.spawn import spawned_id
 
+from . import process_handlers
+
 LONG = Policy(lease_ms=600_000)
 """Nobody renews a lease within a test, so whoever is told has heard it from the stream."""
 
@@ -31,18 +33,35 @@ async def test_computing_in_a_thread_for_longer_than_its_lease_is_one_attempt(re
 
     @worker.task("compute")
     def compute(ctx: Context) -> int:
-        end, rounds = time.monotonic() + 5 * QUICK.lease_ms / 1000, 0
+        end, rounds = time.monotonic() + 4 * QUICK.lease_ms / 1000, 0
         while time.monotonic() < end:
             rounds += 1
         return ctx.attempt
 
     worker.task("beside")(compute)
-    async with running_engine(redis_url) as engine, worker.running():
+    async with running_engine(redis_url, QUICK) as engine, worker.running():
         await engine.store.submit(scenario)
         record = await engine.finished(scenario.scenario_id)
         done = [await task(engine, task_id) for task_id in scenario.task_ids]
     assert record.status is Status.SUCCESS
     assert [(one.attempt, one.result) for one in done] == [(1, 1), (1, 1)]
+
+
+async def test_a_handler_that_always_kills_its_process_fails_long_before_its_lease_ends(
+    redis_url: str,
+) -> None:
+    scenario = graph({"poison": [], "beside": []})
+    worker = Worker("test-service", redis_url=redis_url, concurrency=1)
+    worker.task("poison", run="process")(process_handlers.die)
+    worker.task("beside", run="process")(process_handlers.where)
+    async with running_engine(redis_url, LONG) as engine, worker.running():
+        await engine.store.submit(scenario)
+        record = await engine.finished(scenario.scenario_id)
+        poison, beside = [await task(engine, task_id) for task_id in scenario.task_ids]
+        attempts = await engine.store.attempts(poison.id)
+    assert (record.status, beside.status) == (Status.FAILED, Status.SUCCESS)
+    assert poison.error == {"type": "worker_lost", "message": "its process died: SIGKILL", "lost": True}
+    assert [one.attempt for one in attempts] == [1, 2, 3]
 
 
 async def test_computing_in_a_thread_hears_that_it_is_cancelled(redis_url: str) -> None:
@@ -104,7 +123,7 @@ async def test_tasks_that_a_handler_makes_are_done_before_what_depends_on_it(red
 
 async def test_a_task_that_gives_signs_of_life_outlives_its_heartbeat_timeout(redis_url: str) -> None:
     plain = graph({"work": []})
-    rules = {"timeouts": {"heartbeat_ms": 1_000}}
+    rules = {"timeouts": {"heartbeat_ms": 1_500}}
     scenario = replace(plain, tasks=[replace(plain.tasks[0], rules=rules)])
     worker = Worker("test-service", redis_url=redis_url)
     go_on = threading.Event()
@@ -122,7 +141,7 @@ async def test_a_task_that_gives_signs_of_life_outlives_its_heartbeat_timeout(re
             if not found or not found.started_at:
                 return False
             lived = datetime.fromisoformat(found.updated_at) - datetime.fromisoformat(found.started_at)
-            return lived.total_seconds() > 3
+            return lived.total_seconds() > 4.5
 
         await engine.store.submit(scenario)
         await wait_until(outlived, what="three times the timeout")

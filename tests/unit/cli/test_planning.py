@@ -75,3 +75,26 @@ def test_a_demo_refuses_wrong_values_before_it_starts_anything(
     said = capsys.readouterr().err
     assert words in said
     assert "setting" not in said
+
+
+def test_templates_are_those_of_this_machine_unless_an_api_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCENARIST_TEMPLATES", "own")
+    Path("own/bad.yml").unlink()
+    assert run(["plan", "Good"]) == run(["templates"]) == Exit.OK
+    assert "Good" in capsys.readouterr().out
+
+    nobody = "http://127.0.0.1:9"
+    monkeypatch.setenv("SCENARIST_API", nobody)
+    for tokens in (["plan", "Good"], ["templates"]):
+        assert run(tokens) == Exit.UNREACHABLE
+        assert f"no API at {nobody}" in capsys.readouterr().err
+    assert run(["plan", "own/good.yml"]) == Exit.OK
+
+
+@pytest.mark.parametrize("command", ["plan", "templates"])
+def test_the_help_says_whose_templates_they_are(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == Exit.OK
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Without it those of this machine" in said

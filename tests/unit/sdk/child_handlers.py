@@ -1,7 +1,6 @@
 """Handlers for processes of their own. They say by files how far they are; `folder` is one of their params."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -50,11 +49,6 @@ def late(ctx: Context) -> int:
     """End at once when told to, but not before a word was said about it."""
     ctx.cancelled.raise_if_set()
     return os.getpid()
-
-
-def die(ctx: Context) -> None:
-    """Die as a crash in native code does."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def talk(ctx: Context) -> str:

@@ -70,6 +70,8 @@ def test_a_delay_of_nothing_is_none() -> None:
         ({"concurrency": "{key: k, max: 3}"}, {"key": "k", "max": 3}),
         ({"concurrency": "{key: 7, max: 3}"}, {"key": "7", "max": 3}),
         ({"rate": "{count: 10, per: 1m}"}, {"key": "s", "rate": {"count": 10, "per_ms": 60_000, "burst": 1}}),
+        ({"rate": "10/min"}, {"key": "s", "rate": {"count": 10, "per_ms": 60_000, "burst": 1}}),
+        ({"rate": "10/30s burst 5"}, {"key": "s", "rate": {"count": 10, "per_ms": 30_000, "burst": 5}}),
         ({"rate": "{count: 10, per: 1m, burst: 5, key: k}", "concurrency": "2", "priority": "4"},
          {"priority": 4, "key": "k", "max": 2, "rate": {"count": 10, "per_ms": 60_000, "burst": 5}}),
     ],

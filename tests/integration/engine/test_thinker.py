@@ -1,0 +1,130 @@
+"""Many questions at once: what is slow, refused or lost stops no other, and is asked again."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.bench import Bench
+from tests.support.graphs import graph
+from tests.support.wait import wait_until
+from workers_sdk.protocol.link import RedisLink, Unavailable
+from workers_sdk.protocol.messages import Status, dumps
+
+
+def spawned(name: str, service: str = "test-service") -> str:
+    """The field `spawn` of a report."""
+    return dumps([{"key": name, "service": service, "name": name, "needs": [], "fields": {}}]).decode()
+
+
+async def reported(link: RedisLink, **spawns: str) -> Bench:
+    """Tasks that all ended, told by one entry; what each brings with it."""
+    bench = await Bench(link, graph({name: [] for name in spawns})).open()
+    flat: list[str] = []
+    for name, entry in (await bench.takes()).items():
+        await link.execute("XACK", bench.at.queue("test-service"), "workers", entry.entry_id)
+        flat += (
+            "task_id",
+            entry.task_id,
+            "status",
+            "success",
+            "token",
+            entry.token,
+            "acked",
+            "1",
+            "result",
+            "1",
+        )
+        flat += ("spawn", spawns[name]) if spawns[name] else ()
+    await link.execute("XADD", bench.at.task_events, "*", *flat)
+    return bench
+
+
+def again(bench: Bench) -> None:
+    """As after a step whose replies were lost: what this replica has in hand is read once more."""
+    bench.advancer._reader._in_hand = True
+
+
+async def has_child(bench: Bench, name: str) -> bool:
+    return (await bench.task(name)).group is not None
+
+
+async def test_a_refused_question_stops_no_other_of_its_entry(link: RedisLink) -> None:
+    bench = await reported(link, a=spawned("x", "bad-service"), b=spawned("y"), c="")
+    await link.execute("SET", "queue:bad-service", "no stream")
+
+    await bench.advancer.step()
+
+    assert not await has_child(bench, "a")
+    assert await has_child(bench, "b")
+    assert (await bench.task("c")).status is Status.SUCCESS
+    assert await link.execute("XLEN", bench.at.task_events) == 1
+    await link.execute("DEL", "queue:bad-service")
+    again(bench)
+    await bench.advancer.step()
+    assert await has_child(bench, "a")
+    assert await link.execute("XLEN", bench.at.task_events) == 0
+
+
+async def test_a_slow_question_does_not_stop_another_of_its_entry(link: RedisLink) -> None:
+    bench = await reported(link, a=spawned("x"), b=spawned("y"))
+
+    async def other() -> None:
+        async def one_has() -> bool:
+            return await has_child(bench, "a") or await has_child(bench, "b")
+
+        await wait_until(one_has, what="the children of the other task")
+
+    bench.between("spawn", 1, other)
+    await bench.settle()
+
+    assert await has_child(bench, "a")
+    assert await has_child(bench, "b")
+
+
+async def test_an_outage_is_told_after_all_that_could_be_decided(link: RedisLink) -> None:
+    bench = await reported(link, a=spawned("x"), b=spawned("y"))
+
+    async def lost() -> None:
+        raise Unavailable("the connection is gone")
+
+    bench.between("spawn", 1, lost)
+    with pytest.raises(Unavailable), capture_logs() as lines:
+        await bench.advancer.step()
+
+    assert [line for line in lines if line["log_level"] == "error"] == []  # the loop tells it, once
+    assert await has_child(bench, "a") + await has_child(bench, "b") == 1
+    await bench.advancer.step()
+    assert await has_child(bench, "a")
+    assert await has_child(bench, "b")
+    assert await link.execute("XLEN", bench.at.task_events) == 0
+
+
+async def test_one_look_is_enough_for_all_that_asked(link: RedisLink) -> None:
+    terms: dict[str, Any] = {"rules": {"a": {"ask": True}}, "on_ready": {"a": {"set": []}}}
+    bench = await Bench(link, graph({"a": []}, **terms)).submitted()
+    await bench.materializer.step()
+    for _ in range(3):
+        await link.execute("XADD", bench.at.task_events, "*", "task_id", bench.ids["a"], "status", "look")
+    looks = _counted(bench)
+
+    await bench.advancer.step()
+
+    assert looks() == 1
+    assert await link.execute("XLEN", bench.at.task_events) == 0
+    assert await bench.works() is Status.SUCCESS
+
+
+def _counted(bench: Bench) -> Callable[[], int]:
+    """How many looks there were."""
+    decider, calls = bench.advancer._thinker._decider, 0
+    look: Callable[..., Awaitable[Any]] = decider.look
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return await look(*arguments)
+
+    decider.look = counted  # type: ignore[method-assign, assignment]
+    return lambda: calls

@@ -1,0 +1,59 @@
+"""Accidents that the model of the whole engine found, each told by its test."""
+
+import secrets
+
+from orchestrator.store.edits import Edits
+from orchestrator.store.outcomes import Outcome
+from orchestrator.store.records import Cause
+from orchestrator.store.rerun import Rerun
+from orchestrator.store.store import Policy
+from tests.support.graphs import graph
+from tests.support.works import Works
+from workers_sdk.protocol.keys import scenario_id_from
+from workers_sdk.protocol.link import RedisLink
+from workers_sdk.protocol.messages import EventKind, Status, TaskEvent
+
+
+async def test_what_a_rerun_begins_with_finds_the_copies_that_it_takes_results_from(link: RedisLink) -> None:
+    """Between two chunks of a rerun a task was looked at whose copied parent was not written yet: it failed with `no_result`."""
+    works = await Works(link, Policy(chunk=1)).open()
+    takes = {"set": [{"path": ["fields", "text"], "value": {"of": "result", "word": "a", "ids": ["{a}"]}}]}
+    scenario = graph({"a": [], "b": ["a"]}, rules={"b": {"ask": True}}, on_ready={"b": takes})
+    await works.submit(scenario)
+    await works.work()
+    record = await works.record(scenario.scenario_id)
+    assert record is not None
+    new = await Rerun(works.store).of(record, "b", scenario_id_from(secrets.token_bytes(16)), Edits())
+    await works.store.submit(new)
+    ((entry_id, flat),) = await link.execute("XRANGE", works.at.scenarios, "-", "+")
+    chunks = [value for name, value in zip(flat[::2], flat[1::2], strict=True) if name == b"tasks"]
+
+    for offset, chunk in enumerate(chunks):
+        await works.store.materialize(works.at, new.scenario_id, entry_id.decode(), chunk, offset)
+        await works.settle()
+    await works.work()
+
+    again = await works.record(new.scenario_id)
+    assert again is not None and again.status is Status.SUCCESS
+
+
+async def test_what_runs_at_the_end_cannot_be_cancelled_before_its_turn(link: RedisLink) -> None:
+    """A compensation was cancelled while the work went on: the one behind it began at once, found nothing to undo, and what
+    failed later was never undone."""
+    works = await Works(link).open()
+    end = {"ask": True, "all_done": True, "finally": 0}
+    needs = {"book": [], "pay": ["book"], "unpay": ["book", "pay"], "unbook": ["unpay"]}
+    rules = {"unpay": end, "unbook": {**end, "finally": 1}}
+    scenario = graph(needs, rules=rules, on_ready={"unpay": {"compensates": "{pay}"}, "unbook": {"compensates": "{book}"}})
+    book, pay, unpay, unbook = scenario.task_ids
+    await works.submit(scenario)
+
+    assert await works.store.cancel_task(unpay, Cause()) is Outcome.NOT_READY
+    await works.settle()
+    for task_id, kind in ((book, EventKind.SUCCESS), (pay, EventKind.FAILED)):
+        assert await works.store.report(TaskEvent(task_id, kind)) is Outcome.APPLIED
+        await works.settle()
+    await works.work()
+
+    ends = [task.status if task else None for task in await works.store.tasks([unpay, unbook])]
+    assert ends == [Status.SKIPPED, Status.SUCCESS]
