@@ -154,3 +154,20 @@ async def test_a_paused_scenario_that_gets_children_is_paused_wholly(redis_url: 
         assert await PlainWorker(link).take(50) == []
         await engine.store.cancel(children.scenario_id, Cause())
         await engine.finished(children.scenario_id)
+
+
+async def test_a_scenario_half_of_whose_tasks_are_made_is_left_alone(redis_url: str, link: RedisLink) -> None:
+    """Consumers are made first: they wait for what is not there yet, and were started."""
+    store = await Store.open(link, policy=POLICY, unsafe_volatile=True)
+    wide = graph(diamond(60))
+    await store.submit(wide)
+    [entry] = await link.execute("XRANGE", "scenarios", "-", "+")
+    chunk = entry[1][entry[1].index(b"tasks") + 1]
+    written = await store.materialize(store.partitions[0], wide.scenario_id, entry[0].decode(), chunk, 0)
+    assert (written.written, written.total) == (20, 62)
+
+    assert (await Fsck(store, settle_s=0).run(repair=True)).findings == []
+    async with running_engine(redis_url, replace(POLICY, lease_ms=15_000)):
+        worker = PlainWorker(link)
+        [first] = await wait_until(worker.take, what="the first task")
+        assert first.name == "first"
