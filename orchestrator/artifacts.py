@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from workers_sdk.protocol.keys import is_id
@@ -22,6 +23,10 @@ CHUNK_BYTES: Final = 256 * 1024
 REMOVED_AT_ONCE: Final = 1_000
 MAX_PATH_CHARS: Final = 1_024
 MAX_NAME_BYTES: Final = 255
+
+
+class ArtifactsUnavailable(Exception):
+    """The store gave no answer, or lets us not in; the message says what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +65,19 @@ class Artifacts:
         return [path for path in paths if is_artifact_path(path)]
 
     async def find(self, path: str) -> Stored | None:
-        """Look up an object; None when there is none, or when `path` is not one that a worker can have written."""
+        """Look up an object; None when there is none, or when `path` is not one that a worker can have written.
+
+        Raises:
+            ArtifactsUnavailable: nobody can tell.
+        """
         if not is_artifact_path(path) or not await asyncio.to_thread(self._is_inside, path):
             return None
         try:
             meta = await obstore.head_async(self._store, path)
         except (FileNotFoundError, ValueError):
             return None
+        except (BaseError, OSError) as error:
+            raise ArtifactsUnavailable(str(error)) from error
         return Stored(path, meta["size"], meta.get("e_tag") or "")
 
     async def read(self, stored: Stored, start: int, end: int) -> AsyncIterator[bytes]:

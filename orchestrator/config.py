@@ -163,6 +163,13 @@ class Settings(BaseSettings):
     webhooks_retention_s: int = Field(
         default=259_200, ge=60, le=31_536_000, description="Seconds that a delivery is kept that is done."
     )
+    webhooks_max_waiting: int = Field(
+        default=10_000,
+        ge=0,
+        le=10_000_000,
+        description="Deliveries that may wait for one endpoint; what comes while there are as many is dropped and counted. "
+        "0: any number.",
+    )
 
     gate_secret: SecretStr | None = Field(
         default=None,

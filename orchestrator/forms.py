@@ -3,6 +3,7 @@ and cannot be made slow, whoever wrote it; nothing of this does I/O."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -13,6 +14,11 @@ MAX_FORM_BYTES: Final = 16_384
 MAX_FORM_DEPTH: Final = 24
 MAX_FORM_WEIGHT: Final = 2_000
 """Parts of a form with every `$ref` in place of what it names: references in references grow without bound."""
+MAX_PATTERN_BYTES: Final = 1 << 20
+"""Of a pattern as it is compiled: up to there it takes a fraction of a second for the largest value, beyond it minutes."""
+MAX_PATTERNS_BYTES: Final = 2 << 20
+"""Of all patterns of a form, with every `$ref` in place of what it names."""
+LEAST_PATTERN_BYTES: Final = 1 << 10
 MAX_ERRORS: Final = 20
 MAX_LISTED: Final = 20_000
 """Parts of the form times parts of the value up to which more than the first error is told: to list errors all are collected,
@@ -64,6 +70,8 @@ class Form:
         if self._parts > MAX_FORM_WEIGHT:
             detail = f"it has more than {MAX_FORM_WEIGHT} parts, or refers to itself"
             raise BadForm([FormError("", detail)])
+        if unusable := _pattern_error(schema):
+            raise BadForm([unusable])
         try:
             self._validator = jsonschema_rs.Draft202012Validator(
                 schema,
@@ -71,7 +79,7 @@ class Form:
                 ignore_unknown_formats=False,
                 offline=True,
                 mask="The value",
-                pattern_options=jsonschema_rs.RegexOptions(),
+                pattern_options=jsonschema_rs.RegexOptions(size_limit=MAX_PATTERN_BYTES),
             )
         except ValueError as error:  # ValidationError is one
             raise BadForm([_of_schema(error)]) from error
@@ -138,6 +146,12 @@ def _is_local(ref: Json) -> bool:
     return isinstance(ref, str) and ref.startswith(_LOCAL) and not set("/%~") & set(ref[len(_LOCAL) :])
 
 
+def _meant(ref: str, root: Json) -> Json:
+    """What a local reference names, if it is there."""
+    definitions = root.get("$defs")
+    return definitions.get(ref.removeprefix(_LOCAL)) if isinstance(definitions, dict) else None
+
+
 def _weight(schema: Json, root: Json, above: int = 0) -> int:
     """Parts of a schema with its references followed. More than the limit for one that refers to itself."""
     weight = 1
@@ -147,10 +161,57 @@ def _weight(schema: Json, root: Json, above: int = 0) -> int:
         if weight > MAX_FORM_WEIGHT:
             break
         if key == "$ref" and _is_local(part):
-            definitions = root.get("$defs")
-            part = definitions.get(part.removeprefix(_LOCAL)) if isinstance(definitions, dict) else None
+            part = _meant(part, root)
         weight += _weight(part, root, above + 1)
     return weight
+
+
+def _pattern_error(schema: Json) -> FormError | None:
+    """What is wrong with the first pattern that cannot be used."""
+    left = MAX_PATTERNS_BYTES
+    for place, pattern in _patterns(schema, schema):
+        size = _compiled_bytes(pattern)
+        if size is None:
+            return FormError(
+                place,
+                "the pattern cannot be used: it is no regular expression, it looks around or back, or it is too large "
+                "(repetitions count written out; for lengths there is `maxLength`)",
+            )
+        left -= size
+        if left < 0:
+            return FormError(place, "the patterns up to here are too large together")
+    return None
+
+
+def _patterns(schema: Json, root: Json, at: str = "", *, named: bool = False) -> Iterator[tuple[str, str]]:
+    """Patterns with their places, those behind a reference once for each reference."""
+    for key, part in _parts(schema):
+        place = at + pointer([key])
+        if isinstance(schema, Mapping) and not named:
+            if key in _VALUES:
+                continue
+            if key == "$ref" and _is_local(part):
+                part = _meant(part, root)
+            elif key == "pattern" and isinstance(part, str):
+                yield place, part
+            elif key == "patternProperties" and isinstance(part, Mapping):
+                yield from ((place + pointer([name]), name) for name in part)
+        yield from _patterns(part, root, place, named=not named and key in _NAMES)
+
+
+@lru_cache(maxsize=1_024)
+def _compiled_bytes(pattern: str) -> int | None:
+    """How large a pattern is, to the next power of two; None: it cannot be used. No engine tells, so one tries."""
+    size = LEAST_PATTERN_BYTES
+    while size <= MAX_PATTERN_BYTES:
+        options = jsonschema_rs.RegexOptions(size_limit=size)
+        try:
+            jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=options)
+        except ValueError:
+            size *= 2
+        else:
+            return size
+    return None
 
 
 def _of_schema(error: ValueError) -> FormError:

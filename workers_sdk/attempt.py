@@ -6,13 +6,14 @@ from .context import Context
 from .handlers import Handler
 from .outcome import Outcome, failed_as
 from .pools import Pools
+from .protocol.messages import Malformed
 
 
 async def attempt(handler: Handler, ctx: Context, pools: Pools) -> Outcome:
     """Do the task of `ctx`.
 
     Raises:
-        CancelledError: the caller was cancelled. ProcessDied: see `Pools.call`.
+        CancelledError: the caller was cancelled. Malformed: the fields of the entry cannot be read.
     """
     try:
         arguments = handler.arguments(ctx)
@@ -20,6 +21,10 @@ async def attempt(handler: Handler, ctx: Context, pools: Pools) -> Outcome:
         return failed_as("invalid_params", _in_words(error))
     except TypeError as error:
         return failed_as("invalid_params", str(error))
+    except Malformed:
+        raise
+    except Exception as error:  # a validator of the user's own
+        return failed_as("invalid_params", f"{type(error).__name__}: {error}")
     return await pools.call(handler, arguments, ctx)
 
 

@@ -1,4 +1,5 @@
-"""One line per attempt that ended: at `warning` when it failed, else at `debug`."""
+"""Lines about attempts: at `warning` of those that failed or were stopped, of the others at `debug`. Never what they were
+given or what they returned."""
 
 import logging
 from typing import Any, Final
@@ -20,6 +21,17 @@ class AttemptLog:
         self._says_debug: Final = _enabled(self._log, logging.DEBUG)
         self._says_warning: Final = _enabled(self._log, logging.WARNING)
 
+    def began(self, delivery: Delivery) -> None:
+        """Tell that its handler is called now."""
+        if self._says_debug:
+            self._log.debug("attempt_began", **names_of(delivery))
+
+    def stopped(self, delivery: Delivery) -> None:
+        """Tell why a running one is told to stop; that somebody cancelled it is nothing to worry about."""
+        why = delivery.cancelled.cause
+        say = self._log.info if why == "cancelled" else self._log.warning
+        say("attempt_stopped", **names_of(delivery), cause=why)
+
     def ended(self, delivery: Delivery, outcome: Outcome | None) -> None:
         """Tell of an attempt; `outcome`: None when nobody wants to know any more, or nothing is known."""
         if outcome and outcome.kind is EventKind.FAILED:
@@ -32,14 +44,18 @@ class AttemptLog:
             self._log.debug("attempt_dropped" if ended else "attempt_ended", **self._facts(delivery), **ended)
 
     def _facts(self, delivery: Delivery) -> dict[str, Any]:
-        entry = delivery.entry
-        return {
-            "task_id": entry.task_id,
-            "scenario_id": entry.scenario_id,
-            "task": entry.name,
-            "attempt": entry.attempt,
-            "ms": round(1000 * (self._clock.monotonic() - delivery.began)),
-        }
+        return {**names_of(delivery), "ms": round(1000 * (self._clock.monotonic() - delivery.began))}
+
+
+def names_of(delivery: Delivery) -> dict[str, Any]:
+    """What every line about an attempt has."""
+    entry = delivery.entry
+    return {
+        "task_id": entry.task_id,
+        "scenario_id": entry.scenario_id,
+        "task": entry.name,
+        "attempt": entry.attempt,
+    }
 
 
 def _enabled(log: Any, level: int) -> bool:

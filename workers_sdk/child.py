@@ -34,6 +34,9 @@ def main(pipe: Connection) -> None:
     os.setpgid(
         0, 0
     )  # so that what handlers start can be killed with them, and Ctrl-C is the parent's business
+    # Nothing that a handler starts may hold the pipe: the parent would not see that we died, or hear somebody else.
+    os.set_inheritable(pipe.fileno(), False)
+    os.register_at_fork(after_in_child=pipe.close)
     signal.signal(signal.SIGINT, _pass)
     signal.signal(signal.SIGTERM, _pass)
     line = _Line(pipe)
@@ -92,13 +95,17 @@ class _Line:
         self._some.set()
 
     def end(self, outcome: Outcome) -> None:
-        """The call under way ended; in one step, so that no progress comes after it."""
+        """The call under way ended; in one step, so that no progress comes after it. A process that cannot be heard ends."""
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # there may be none, or nobody may read it
                 stream.flush()
-        with self._lock, contextlib.suppress(OSError):
-            self._current = self._newest = None
-            self._pipe.send(outcome)
+        try:
+            with self._lock:
+                self._current = self._newest = None
+                self._pipe.send(outcome)
+        except Exception:
+            # The parent is gone, the handler closed what was not its own, memory is full, or this is a fork.
+            os._exit(1)
 
 
 def _perform(line: _Line, work: bytes, cancelled: CancelToken) -> Outcome:

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from .attempt_log import names_of
 from .held import Delivery
 from .protocol.link import Refused
 from .seams import Patience, first_of
@@ -72,7 +73,7 @@ class Claims:
         for delivery, answer in zip(batch, answers or (), strict=answers is not None):
             delivery.claimed = answer == GO
             if not delivery.claimed and not delivery.ended:
-                self._log.info("not_ours", task_id=delivery.entry.task_id, why=answer.decode())
+                self._log.info("not_ours", **names_of(delivery), why=answer.decode())
                 self._lost(delivery, "lease_lost")
                 if answer == HELD:
                     self._shift.held.abandon(delivery)

@@ -151,7 +151,7 @@ class Context:
         if math.isnan(percent):
             raise ValueError("percent is not a number")
         text = message[:MAX_ERROR_CHARS].encode(errors="replace").decode()
-        self._progress(min(100.0, max(0.0, percent)), text)
+        self._progress(min(100.0, max(0.0, float(percent))), text)
 
     def heartbeat(self) -> None:
         """Give a sign of life without a percent, for a task with a heartbeat timeout. Never blocks; call it often."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from .attempt_log import names_of
 from .held import Delivery
 from .outcome import Outcome
 from .protocol.link import Refused
@@ -64,7 +65,7 @@ class Finisher:
         for (delivery, outcome), accepted in zip(batch, answers, strict=True):
             self._shift.held.remove(delivery)
             if not accepted:  # or accepted before, and that answer was lost
-                self._log.info("report_not_new", task_id=delivery.entry.task_id, kind=outcome.kind.value)
+                self._log.info("report_not_new", **names_of(delivery), kind=outcome.kind.value)
 
     async def _send_singly(self, batch: Sequence[Finished], error: Refused) -> None:
         """A batch was refused whole: find the report that cannot be taken. Its task counts as lost by its worker."""
@@ -73,5 +74,5 @@ class Finisher:
                 await self._send([finished])
             return
         delivery = batch[0][0]
-        self._log.error("report_refused", task_id=delivery.entry.task_id, error=str(error))
+        self._log.error("report_refused", **names_of(delivery), error=str(error))
         self._shift.held.abandon(delivery)

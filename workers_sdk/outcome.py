@@ -89,6 +89,12 @@ def failed_as(
     return Outcome(EventKind.FAILED, {"error": orjson.dumps(error).decode()})
 
 
+def lost(how: str) -> Outcome:
+    """Outcome of a handler whose process died: no failure of the handler's, but one more worker that its task lost."""
+    error = {"type": "worker_lost", "message": _clean(f"its process died: {how}"), "lost": True}
+    return Outcome(EventKind.FAILED, {"error": orjson.dumps(error).decode()})
+
+
 def _done(value: Any) -> Done:
     return Done(value.uri, asdict(value)) if isinstance(value, Artifact) else Done(value=value)
 

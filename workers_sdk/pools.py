@@ -27,12 +27,13 @@ class Pools:
         self._clock = clock
         self._threads: ThreadPoolExecutor | None = None
         self._processes: Processes | None = None
-        self._calls: set[Future[Outcome]] = set()
+        self._calls: dict[Future[Outcome], tuple[str, str]] = {}
 
     @property
-    def busy(self) -> int:
-        """Calls in threads that have not ended, also those nobody waits for any more."""
-        return len(self._calls)
+    def busy(self) -> list[tuple[str, str]]:
+        """Calls in threads that have not ended, also those nobody waits for any more: names and ids of the tasks, an empty id
+        for a handler that is `bare`."""
+        return list(self._calls.values())
 
     async def call(self, handler: Handler, arguments: dict[str, Any], ctx: Context | None) -> Outcome:
         """Run a handler to its end; whatever it raises is an outcome.
@@ -41,9 +42,6 @@ class Pools:
 
         Args:
             ctx: None for a handler that is `bare`.
-
-        Raises:
-            ProcessDied: the process of a `run="process"` handler died.
         """
         if handler.run == "loop":
             return await perform_async(handler.function, arguments, ctx)
@@ -62,8 +60,8 @@ class Pools:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._concurrency, thread_name_prefix="handler")
         future = self._threads.submit(perform, handler.function, arguments, ctx)
-        self._calls.add(future)
-        future.add_done_callback(self._calls.discard)
+        self._calls[future] = (handler.name, ctx.task_id if ctx else "")
+        future.add_done_callback(lambda ended: self._calls.pop(ended, None))
         return future
 
     def _process_pool(self) -> Processes:

@@ -14,7 +14,7 @@ import structlog
 from .child import ASK, CALL
 from .context import Context
 from .errors import Cancelled
-from .outcome import Outcome, failed
+from .outcome import Outcome, failed, lost
 from .protocol.seams import Clock
 from .seams import first_of
 from .seat import ProcessDied, Seat
@@ -38,10 +38,7 @@ class Processes:
 
     async def call(self, function: Callable[..., Any], arguments: dict[str, Any], ctx: Context) -> Outcome:
         """Run a handler to its end. When its token is set it is asked to stop, and killed when it does not; when the caller
-        is cancelled it is killed.
-
-        Raises:
-            ProcessDied: its process died, and not by us.
+        is cancelled it is killed. A process that dies is an outcome too.
         """
         try:
             call = _Call(pickle.dumps((function, arguments, ctx)), ctx)
@@ -53,10 +50,8 @@ class Processes:
             return await self._follow(call, future)
         except OSError as error:  # it cannot be started
             return failed(error)
-        except ProcessDied:
-            if ctx.cancelled.is_set():
-                return failed(Cancelled(ctx.cancelled.cause))
-            raise
+        except ProcessDied as error:
+            return failed(Cancelled(ctx.cancelled.cause)) if ctx.cancelled.is_set() else lost(str(error))
         finally:
             self._calls.discard(call)
             if not future.done() and not future.cancel():
@@ -75,12 +70,12 @@ class Processes:
         if future.cancel():  # nothing was free for it yet
             return failed(Cancelled(cancelled.cause))
         if not ended.done():
-            await asyncio.to_thread(call.ask, cancelled.cause)
+            # Not waited for: a process that does not even start hears nothing, and is killed in time as any other.
+            asyncio.get_running_loop().run_in_executor(None, call.ask, cancelled.cause)
             await first_of(asyncio.wait([ended]), self._clock.sleep(self._kill_after_s))
         if not ended.done():
-            self._log.warning(
-                "handler_killed", task_id=call.ctx.task_id, task=call.ctx.name, cause=cancelled.cause
-            )
+            names = {"task_id": call.ctx.task_id, "scenario_id": call.ctx.scenario_id, "task": call.ctx.name}
+            self._log.warning("handler_killed", **names, cause=cancelled.cause)
             call.kill()
         return await ended
 
@@ -123,7 +118,7 @@ class _Call:
         self._cause = ""
 
     def run(self, seat: Seat) -> Outcome:
-        """Blocks. Raises: ProcessDied."""
+        """Blocks. Raises: ProcessDied: it is dead, or says what nobody can read, and is ended."""
         with self._life:
             self._seat = seat
             if self._killed:
@@ -135,9 +130,11 @@ class _Call:
                 if self._cause:
                     seat.send((ASK, self._cause))
             return self._outcome(seat)
-        except (EOFError, OSError) as error:
+        except Exception as error:
             self._end()
-            raise ProcessDied(seat.end()) from error
+            how = seat.end()
+            silent = isinstance(error, EOFError | OSError)
+            raise ProcessDied(how if silent else f"it wrote nonsense ({type(error).__name__})") from error
         finally:
             self._end()
 

@@ -3,8 +3,6 @@
 import asyncio
 import functools
 
-import structlog
-
 from .attempt import attempt
 from .attempt_log import AttemptLog
 from .claims import Claims
@@ -21,7 +19,6 @@ from .protocol.link import Refused
 from .protocol.messages import Malformed
 from .reference import Reference
 from .seams import Patience
-from .seat import ProcessDied
 from .shift import Shift
 
 
@@ -52,17 +49,20 @@ class Runner:
         self.claims = Claims(shift, self.lose)
         self.pools = Pools(options.concurrency, options.kill_after_s, shift.seams.clock)
         self._tasks: dict[Delivery, asyncio.Task[Outcome | None]] = {}
-        self._log = structlog.get_logger("workers_sdk")
         self._told = AttemptLog(shift.seams.clock)
 
     @property
-    def busy(self) -> int:
-        """After `stop_all`: handlers that could not be stopped and still run."""
-        return len(self._tasks) + self.pools.busy
+    def busy(self) -> list[tuple[str, str]]:
+        """After `stop_all`: names and ids of the tasks whose handlers could not be stopped and still run."""
+        return [(one.entry.name, one.entry.task_id) for one in self._tasks] + self.pools.busy
 
     def start(self, delivery: Delivery) -> None:
-        """Begin. The seat of the delivery is given back when its handler has really ended."""
+        """Begin, unless it is not wanted any more. Its seat is given back when its handler has really ended."""
+        if delivery.cancelled.is_set():  # while others of the same read were handed back
+            self._shift.seats.give()
+            return
         delivery.began = self._shift.seams.clock.monotonic()
+        self._told.began(delivery)
         task = self._tasks[delivery] = self._loop.create_task(self._attempt(delivery))
         task.add_done_callback(functools.partial(self._ended, delivery))
         self.claims.add(delivery)
@@ -73,9 +73,7 @@ class Runner:
         delivery.cancelled.set(cause)
         self._shift.held.remove(delivery)
         if task := self._tasks.get(delivery):
-            entry, why = delivery.entry, delivery.cancelled.cause
-            say = self._log.info if why == "cancelled" else self._log.warning
-            say("attempt_stopped", task_id=entry.task_id, task=entry.name, attempt=entry.attempt, cause=why)
+            self._told.stopped(delivery)
             if self._place_of(delivery) == "loop" and not task.cancelling():
                 task.cancel()
 
@@ -129,9 +127,6 @@ class Runner:
             return outcome
         except Malformed as error:
             return failed_as("malformed_entry", str(error))
-        except ProcessDied as error:
-            self._log.error("process_died", task_id=delivery.entry.task_id, error=str(error))
-            return None
 
     async def _perform(self, delivery: Delivery, handler: Handler) -> Outcome | None:
         references = await self._references(delivery, handler)

@@ -39,12 +39,12 @@ class Seat:
         self._pipe.send(message)
 
     def receive(self) -> Any:
-        """Blocks until there is a message. Raises: EOFError, OSError: it is dead."""
+        """Blocks until there is a message. Raises: EOFError, OSError: it is dead. Others: that is no message."""
         return self._pipe.recv()
 
     def kill(self) -> None:
-        """Kill it, and the programs that its handler started."""
-        if self._process.exitcode is None:  # its id is its own until somebody has asked for the code
+        """Kill it, and the programs that its handler started; those also when it is dead itself."""
+        if self._has_its_id():
             self._kill_group()
             self._process.kill()
 
@@ -55,6 +55,16 @@ class Seat:
         self._pipe.close()
         code = self._process.exitcode or 0
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+    def _has_its_id(self) -> bool:
+        """Its id is its own until somebody has asked for the exit code; to ask so that it stays is not possible everywhere."""
+        if not hasattr(os, "waitid"):
+            return self._process.exitcode is None
+        try:
+            os.waitid(os.P_PID, self._process.ident or 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
 
     def _kill_group(self) -> None:
         with contextlib.suppress(

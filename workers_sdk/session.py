@@ -88,8 +88,11 @@ class Session:
             await runner.pools.close()
             for link in (*links, *ears):
                 await link.close()
-        self._log.info("worker_stopped", still_running=runner.busy)
-        return runner.busy
+        left = runner.busy
+        for name, task_id in left:
+            self._log.error("handler_does_not_stop", task=name, task_id=task_id)
+        self._log.info("worker_stopped", still_running=len(left))
+        return len(left)
 
     async def _work(
         self, group: asyncio.TaskGroup, runner: Runner, links: Sequence[Link], ears: Sequence[Link]

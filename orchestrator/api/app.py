@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from orchestrator.logs import configure
 from orchestrator.packs import discover
+from orchestrator.store.admission import Admission
 from orchestrator.store.durability import ROUNDS, Confirmer
 from orchestrator.store.store import Store
 from orchestrator.templates import Registry
@@ -37,9 +38,9 @@ from . import (
     webhooks,
     why,
 )
-from .admission import Admission
 from .edge import Edge
 from .health import service_version
+from .known_query import known_query
 from .policy import egress_of, policy_of
 from .renderers import Renderers
 from .services import Services
@@ -73,6 +74,7 @@ def create_app(
         version=service_version(),
         description=_ABOUT,
         lifespan=_lifespan(settings, link, artifact_store, warm=warm),
+        dependencies=[Depends(known_query)],
         redirect_slashes=False,
         strict_content_type=False,  # `JsonRequest` is stricter, but takes a missing body
         docs_url="/docs" if settings.debug else None,

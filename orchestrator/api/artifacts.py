@@ -30,7 +30,10 @@ _DOWNLOAD: Final[dict[int | str, dict[str, Any]]] = {
     operation_id="get_task_result",
     summary="Download the artifact of a task",
     response_class=Response,
-    responses=_DOWNLOAD | problems("not_found", "no_artifact", "artifact_elsewhere", "range_not_satisfiable"),
+    responses=_DOWNLOAD
+    | problems(
+        "not_found", "no_artifact", "artifact_elsewhere", "range_not_satisfiable", "artifacts_unavailable"
+    ),
 )
 @router.head("/tasks/{task_id}/result", include_in_schema=False)
 async def get_task_result(task_id: str, request: Request, needs: Needs) -> Response:
@@ -50,7 +53,7 @@ async def get_task_result(task_id: str, request: Request, needs: Needs) -> Respo
     operation_id="get_artifact",
     summary="Download an artifact",
     response_class=Response,
-    responses=_DOWNLOAD | problems("not_found", "range_not_satisfiable"),
+    responses=_DOWNLOAD | problems("not_found", "range_not_satisfiable", "artifacts_unavailable"),
 )
 @router.head("/artifacts/{path:path}", include_in_schema=False)
 async def get_artifact(path: str, request: Request, needs: Needs) -> Response:

@@ -17,19 +17,17 @@ from workers_sdk.protocol.messages import Status
 from .answers import json_response
 from .batch_models import BatchAcceptedOut, BatchOut, BatchScenarioPage
 from .body import JsonRoute
+from .chunks import carried_on
 from .documented import ADMISSION, BODY, problems
 from .intake import Intake
 from .lines import MEDIA_TYPE, lines_of
 from .models import CancelIn, OwnedIn, ScenarioStatus
 from .problems import Problem, not_found
-from .scenarios import IdempotencyKey
+from .scenarios import IdempotencyKey, check_one_key
 from .services import Needs, Services
 from .views import scenario_item
 
 router = APIRouter(prefix="/batches", tags=["batches"], route_class=JsonRoute)
-
-MOST_CHUNKS: Final = 50
-"""Of a batch that is cancelled, before the answer. The engine goes on with the rest."""
 
 Json = Any
 Id = Annotated[str, Path(description="16 characters.")]
@@ -74,6 +72,7 @@ async def submit_batch(
     """Make a scenario of each line, as `POST /generate` does of a body. A line that cannot be one is told and keeps no other
     from being one. When the batch is broken off, what was accepted stays; repeated under its Idempotency-Key it goes on
     there."""
+    check_one_key(request)
     batch_id = batch_id_of(secrets.token_bytes(16), idempotency_key)
     intake = Intake(batch_id, needs)
     timeout_s = needs.settings.batch_timeout_s
@@ -152,10 +151,7 @@ async def cancel_batch(batch_id: Id, body: CancelIn, needs: Needs) -> Response:
     await _existing(batch_id, needs)
     batches = Batches(needs.store)
     word = await batches.cancel(batch_id, Cause(body.reason, body.by))
-    for _ in range(MOST_CHUNKS):
-        if word != "MORE":
-            break
-        word = await batches.cancel(batch_id)
+    await carried_on(word, lambda: batches.cancel(batch_id))
     return json_response(batch_out(await _existing(batch_id, needs)))
 
 

@@ -10,6 +10,7 @@ from workers_sdk.protocol.keys import is_id
 
 from .answers import json_response
 from .body import JsonRoute
+from .chunks import carried_on
 from .documented import BODY, problems
 from .models import AttemptsOut, CancelIn, ScenarioItem, TaskOut
 from .problems import Problem, not_found
@@ -18,9 +19,6 @@ from .tasks import existing_task
 from .views import scenario_item, task_out
 
 router = APIRouter(route_class=JsonRoute)
-
-MOST_CHUNKS: Final = 80
-"""Of a scenario, before the answer: 5,000 tasks with the usual chunk. The engine goes on with the rest."""
 
 _NOT_ALONE: Final = {
     "machine": "The task carries the states of its scenario: cancel the scenario.",
@@ -45,10 +43,7 @@ async def cancel_scenario(scenario_id: Id, body: CancelIn, request: Request, nee
         raise not_found()
     request.state.scenario_id = scenario_id
     word = await needs.store.cancel(scenario_id, _cause(body))
-    for _ in range(MOST_CHUNKS):
-        if word != "MORE":
-            break
-        word = await needs.store.cancel(scenario_id)
+    word = await carried_on(word, lambda: needs.store.cancel(scenario_id))
     record = await needs.store.scenario(scenario_id)
     if record is None:
         raise not_found()
@@ -79,6 +74,8 @@ async def cancel_task(task_id: Id, body: CancelIn, request: Request, needs: Need
             raise Problem("not_alone", hint)
     outcome = await needs.store.cancel_task(task_id, _cause(body))
     task = await existing_task(task_id, request, needs)
+    if outcome is Outcome.NOT_READY:
+        raise Problem("not_alone", "The task runs at the end, and all others have not ended yet.")
     if outcome is Outcome.FINISHED:
         raise Problem(
             "already_final",

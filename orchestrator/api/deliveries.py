@@ -34,7 +34,7 @@ Json = Any
     operation_id="test_webhook",
     summary="Send a test message",
     response_model=DeliveryOut,
-    responses=problems("not_found", "webhook_disabled"),
+    responses=problems("not_found", "webhook_disabled", "webhook_full"),
 )
 async def test_webhook(endpoint_id: EndpointId, needs: Needs) -> Response:
     """Send a message of the type `webhook.test`, as any other is sent; look at the delivery for what became of it."""
@@ -44,8 +44,10 @@ async def test_webhook(endpoint_id: EndpointId, needs: Needs) -> Response:
     body = orjson.dumps({"type": TEST_EVENT, "timestamp": now, "data": {"endpoint_id": endpoint_id}})
     event = Event(TEST_EVENT, event_id, body)
     at = needs.store.partitions.of(event_id)
-    [delivery_id] = await Deliveries(needs.store).announce(at, event, [endpoint_id])
-    return json_response(_whole(await _existing(endpoint_id, delivery_id, needs)), 202)
+    made = await Deliveries(needs.store).announce(at, event, [endpoint_id])
+    if endpoint_id not in made:
+        raise Problem("webhook_full", "As many messages wait for the endpoint as there may be.")
+    return json_response(_whole(await _existing(endpoint_id, made[endpoint_id], needs)), 202)
 
 
 @router.post(

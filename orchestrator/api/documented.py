@@ -34,7 +34,7 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     return by_status
 
 
-EVERYWHERE = ("invalid_request", "method_not_allowed", "url_too_long", "headers_too_large")
+EVERYWHERE = ("invalid_request", "invalid_query", "method_not_allowed", "url_too_long", "headers_too_large")
 """Codes that every address may answer with, before any route is asked."""
 
 BODY = ("invalid_json", "invalid_field", "body_too_large", "body_timeout", "unsupported_media_type")

@@ -93,7 +93,7 @@ def _template(scope: Scope) -> str:
 def _write(scope: Scope, status: int, started: float) -> None:
     path = _template(scope)
     fields: dict[str, Any] = {"method": scope["method"], "path": path, "status": status}
-    if scenario_id := scope.get("state", {}).get("scenario_id"):
-        fields["scenario_id"] = scenario_id
+    state = scope.get("state", {})
+    fields |= {name: state[name] for name in ("scenario_id", "problem", "cause") if state.get(name)}
     write = log.debug if path in _QUIET else log.info
     write("request", **fields, ms=round((time.monotonic() - started) * 1000, 1))

@@ -1,5 +1,6 @@
 """Flow control: limits of services; pause and resume of services, of everything, and of scenarios."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from workers_sdk.protocol.keys import is_id, is_service
 
 from .answers import json_response
 from .body import JsonRoute
-from .cancel import MOST_CHUNKS
+from .chunks import carried_on
 from .documented import BODY, problems
 from .flow_models import LimitsIn, PausedOut, ServiceOut, ServicesOut
 from .models import ScenarioItem
@@ -37,7 +38,8 @@ Id = Annotated[str, Path(description="16 characters.")]
 async def list_services(needs: Needs) -> Response:
     """Give all services that ever got a task, limits or a pause, and what waits for each."""
     flow = Flow(needs.store)
-    items = [_service_out(await flow.state(name)) for name in await flow.services()]
+    found = await asyncio.gather(*(flow.state(name) for name in await flow.services()))
+    items = [_service_out(state) for state in found]
     return json_response({"paused": _pause_out(await flow.pause_of_all()), "items": items})
 
 
@@ -162,16 +164,13 @@ async def resume_everything(needs: Needs) -> Response:
     responses=problems(*BODY, "not_found", "scenario_final"),
 )
 async def pause_scenario(scenario_id: Id, body: PauseIn, request: Request, needs: Needs) -> Response:
-    """Let none of its tasks begin until it is resumed. What runs goes on."""
+    """Let none of its tasks begin until it is resumed, nor those of the scenarios within it. What runs goes on."""
     if not is_id(scenario_id):
         raise not_found()
     request.state.scenario_id = scenario_id
     flow = Flow(needs.store)
     word = await flow.pause_scenario(scenario_id, Pause(body.reason, body.by))
-    for _ in range(MOST_CHUNKS):  # the engine goes on with the rest
-        if word != "MORE":
-            break
-        word = await flow.pause_scenario(scenario_id)
+    word = await carried_on(word, lambda: flow.pause_scenario(scenario_id))
     return await _scenario_out(scenario_id, needs, final=word == "FINAL")
 
 
@@ -184,16 +183,14 @@ async def pause_scenario(scenario_id: Id, body: PauseIn, request: Request, needs
     responses=problems("not_found", "scenario_final"),
 )
 async def resume_scenario(scenario_id: Id, request: Request, needs: Needs) -> Response:
-    """Hand out what was held back. One that is not paused stays so and is no error."""
+    """Hand out what was held back, also in the scenarios within it, but for those that were paused by themselves. One that is
+    not paused stays so and is no error; one within a scenario that is paused stays paused."""
     if not is_id(scenario_id):
         raise not_found()
     request.state.scenario_id = scenario_id
     flow = Flow(needs.store)
     word = await flow.resume_scenario(scenario_id, begin=True)
-    for _ in range(MOST_CHUNKS):
-        if word != "MORE":
-            break
-        word = await flow.resume_scenario(scenario_id, begin=False)
+    await carried_on(word, lambda: flow.resume_scenario(scenario_id, begin=False))
     return await _scenario_out(scenario_id, needs, final=False)
 
 

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
+
+from orchestrator.templates.units import rate_of
 
 from .examples import TIME
 from .models import PauseOut, Request, SelfLink, Tenant
@@ -22,18 +24,37 @@ class Rate(Request):
     burst: int = Field(default=1, ge=1, le=MAX_RATE, description="So many at once after a rest.")
 
 
+_REF: Final[JsonDict] = {"$ref": "#/components/schemas/Rate"}
+_AS_TEXT: Final[JsonDict] = {
+    "type": "string",
+    "examples": ["10/s", "100/min", "60/m burst 5"],
+    "description": "As in a template.",
+}
+GivenRate = Annotated[
+    Rate,
+    BeforeValidator(lambda value: rate_of(value) if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [_AS_TEXT, _REF]}),
+]
+
+
 class LimitsIn(Request):
     """Limits of a service. What is left out has no limit."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [LIMITS]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{**LIMITS, "rate": "60/m burst 5"}, LIMITS]})
 
     concurrency: int | None = Field(
         default=None, ge=1, le=MAX_RATE, description="Tasks that are handed out and have not ended."
     )
-    rate: Rate | None = None
+    rate: GivenRate | None = None
     weights: dict[Tenant, Annotated[float, Field(gt=0, le=1_000)]] = Field(
         default_factory=dict, max_length=1_000, description="Share of a tenant; 1 when it is not named."
     )
+
+
+class LimitsOut(LimitsIn):
+    """Limits as they are kept."""
+
+    rate: Rate | None = None
 
 
 class ServiceOut(BaseModel):
@@ -56,7 +77,7 @@ class ServiceOut(BaseModel):
     )
 
     service: str
-    limits: LimitsIn | None = Field(
+    limits: LimitsOut | None = Field(
         description="null: nobody manages it, its tasks wait for nothing but workers."
     )
     paused: PauseOut | None = Field(description="The pause of this service, or the one of all services.")

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as FrameworkError
 
+from orchestrator.artifacts import ArtifactsUnavailable
 from orchestrator.store.arguments import ScenarioTooLarge
 from orchestrator.store.listing import BadCursor
 from orchestrator.store.outcomes import BatchCancelled, IdempotencyConflict, Overloaded, TenantFull
@@ -39,7 +40,11 @@ def problem_of(error: Exception) -> Problem | None:
 
 def _handler(make: Any) -> Any:
     async def handle(request: Request, error: Exception) -> JSONResponse:
-        return respond(request.scope["path"], make(error))
+        problem = make(error)
+        request.state.problem = problem.code
+        if isinstance(error, Unavailable | ArtifactsUnavailable):
+            request.state.cause = str(error)
+        return respond(request.scope["path"], problem)
 
     return handle
 
@@ -135,6 +140,11 @@ def _unavailable(_error: Unavailable) -> Problem:
     return Problem("unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+def _artifacts_unavailable(_error: ArtifactsUnavailable) -> Problem:
+    detail = "The store of the artifacts gave no answer; the result is not lost by that."
+    return Problem("artifacts_unavailable", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
 _TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     RequestValidationError: _invalid,
     FrameworkError: _framework,
@@ -149,4 +159,5 @@ _TABLE: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     BatchCancelled: _batch_cancelled,
     Overloaded: _overloaded,  # before what it is a kind of
     Unavailable: _unavailable,
+    ArtifactsUnavailable: _artifacts_unavailable,
 }

@@ -2,20 +2,23 @@
 
 import asyncio
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
 
+from orchestrator.store.last_check import last_check
 from workers_sdk.protocol.link import Refused, Unavailable
 
 from .documented import problems
 from .problems import KINDS, not_found
 from .queues import queues_of
-from .service_models import Alive, Endpoint, HealthOut, InfoOut, ProblemKind
+from .service_models import Alive, CheckOut, Endpoint, HealthOut, InfoOut, ProblemKind
 from .services import Needs
 
 router = APIRouter(tags=["service"])
 
+Json = Any
 HEALTH_TIMEOUT_S: Final = 3.0
 
 
@@ -51,7 +54,9 @@ async def health(response: Response, needs: Needs) -> HealthOut:
     """Ask Redis. 503 when it does not answer within 3 seconds."""
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT_S):
-            state, queues = await asyncio.gather(needs.store.health(), queues_of(needs.store))
+            state, queues, check = await asyncio.gather(
+                needs.store.health(), queues_of(needs.store), last_check(needs.store)
+            )
     except (Unavailable, Refused, TimeoutError):
         response.status_code = 503
         return HealthOut(status="unavailable", version=service_version(), redis="unavailable")
@@ -64,6 +69,7 @@ async def health(response: Response, needs: Needs) -> HealthOut:
         partitions=state.partitions,
         backlog=state.backlog,
         queues=queues,
+        last_check=_check_out(check),
     )
 
 
@@ -86,12 +92,25 @@ async def list_problems() -> list[ProblemKind]:
     return [_kind(code) for code in KINDS]
 
 
-@router.get("/problems/{code}", operation_id="get_problem", summary="What a kind of error means")
+@router.get(
+    "/problems/{code}",
+    operation_id="get_problem",
+    summary="What a kind of error means",
+    responses=problems("not_found"),
+)
 async def get_problem(code: str) -> ProblemKind:
     """Give the meaning of one code: the address in `type` of every error."""
     if code not in KINDS:
         raise not_found()
     return _kind(code)
+
+
+def _check_out(found: dict[str, Json] | None) -> CheckOut | None:
+    """None also when it is of another version, or of nobody of ours."""
+    try:
+        return CheckOut.model_validate(found) if found else None
+    except ValidationError:
+        return None
 
 
 def _kind(code: str) -> ProblemKind:

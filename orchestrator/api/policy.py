@@ -17,6 +17,7 @@ def policy_of(settings: Settings) -> Policy:
         retention_cancelled_ms=_ms(settings.retention_cancelled_s),
         max_unfinished=settings.max_unfinished,
         max_unfinished_of_tenant=settings.max_unfinished_of_tenant,
+        max_deliveries=settings.webhooks_max_waiting,
     )
 
 

@@ -24,6 +24,11 @@ class Kind:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "invalid_request": Kind(400, "Malformed request", "The request breaks the rules of HTTP or of a header."),
+    "invalid_query": Kind(
+        400,
+        "Unknown query parameter",
+        "`errors` names each parameter that this address does not take, or takes once only.",
+    ),
     "invalid_json": Kind(
         422,
         "Not strict JSON",
@@ -105,6 +110,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "webhook_disabled": Kind(
         409, "Webhook is disabled", "Enable the endpoint first; `reason` of it says why it was disabled."
     ),
+    "webhook_full": Kind(
+        409,
+        "Too many deliveries wait",
+        "As many wait for the endpoint as there may be: mend it, or redrive what waits.",
+    ),
     "delivery_held": Kind(409, "Attempt under way", "Look at the delivery again in a moment."),
     "body_too_large": Kind(
         413, "Body too large", "Put large content into the artifact store and send its reference."
@@ -155,6 +165,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "headers_too_large": Kind(431, "Headers too large", "Send fewer and shorter headers."),
     "internal_error": Kind(500, "Internal error", "A mistake of the server; it is in its log."),
     "busy": Kind(503, "Too much at once", "Repeat after Retry-After."),
+    "artifacts_unavailable": Kind(
+        503,
+        "Artifacts are not available",
+        "The store that keeps them did not answer: repeat after Retry-After.",
+    ),
     "unavailable": Kind(
         503, "Redis is not available", "Nothing is known to be lost: repeat after Retry-After."
     ),

@@ -78,8 +78,12 @@ def main() -> None:
 
 def _work(runner: asyncio.Runner, renderer: "_Renderer", orders: BinaryIO, answers: BinaryIO) -> None:
     while order := frames.read(orders):
-        answers.write(runner.run(renderer.answer(order[0])))
-        answers.flush()
+        answer = runner.run(renderer.answer(order[0]))
+        try:
+            answers.write(answer)
+            answers.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the API was killed, so nobody waits; a usual exit would flush once more
         gc.collect(1)  # what this order left; what is kept for the next has no cycles
     runner.run(renderer.close())
 

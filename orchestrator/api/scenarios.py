@@ -15,7 +15,7 @@ from workers_sdk.protocol.messages import Status
 from .answers import json_response
 from .body import INLINE_BYTES, JsonRoute
 from .documented import ADMISSION, BODY, problems
-from .durability import durable
+from .durability import class_of, durable
 from .models import (
     GenerateIn,
     GenerateOut,
@@ -54,6 +54,16 @@ IdempotencyKey = Annotated[
         description="Any visible characters. The same key and body again give the same scenario, for 24 hours.",
     ),
 ]
+MADE: Final = {
+    "headers": {
+        "Location": {"description": "Address of the scenario.", "schema": {"type": "string"}},
+        "Idempotency-Replayed": {
+            "description": "`true` when an earlier request with this key made the scenario.",
+            "schema": {"type": "string"},
+        },
+    }
+}
+"""Headers of the answer to what makes a scenario."""
 Limit = Annotated[int, Query(ge=1, le=MAX_TASKS, description="Most tasks on the page.")]
 Cursor = Annotated[
     str | None, Query(min_length=1, max_length=200, description="`next_cursor` of the page before.")
@@ -67,15 +77,7 @@ Cursor = Annotated[
     summary="Generate a scenario and start it",
     response_model=GenerateOut,
     responses={
-        201: {
-            "headers": {
-                "Location": {"description": "Address of the scenario.", "schema": {"type": "string"}},
-                "Idempotency-Replayed": {
-                    "description": "`true` when an earlier request with this key made the scenario.",
-                    "schema": {"type": "string"},
-                },
-            }
-        },
+        201: MADE,
         **problems(*BODY, *ADMISSION, "unknown_template", "invalid_template", "idempotency_conflict", "busy"),
     },
 )
@@ -83,8 +85,7 @@ async def generate(
     body: GenerateIn, request: Request, needs: Needs, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Render the template, check its graph and hand the tasks to the orchestrator. Nothing is stored on an error."""
-    if len(request.headers.getlist("Idempotency-Key")) > 1:
-        raise Problem("invalid_request", "The request has more than one Idempotency-Key.")
+    check_one_key(request)
     order = _order("generate", body, needs, idempotency_key)
     answer = await replayed(order, needs.store)
     if answer is None:
@@ -94,7 +95,7 @@ async def generate(
     headers = {"Location": f"/scenarios/{answer.scenario_id}"}
     if answer.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return json_response(await durable(answer, needs, body.durability), 201, headers)
+    return json_response(await durable(answer, needs, class_of(body.durability)), 201, headers)
 
 
 @router.post(
@@ -109,6 +110,12 @@ async def plan(body: GenerateIn, request: Request, needs: Needs) -> Response:
     """Give the graph, the warnings and the longest chain. Nothing is stored."""
     answer = await carried_out(_order("plan", body, needs, None), len(await request.body()), needs)
     return json_response(answer.body)
+
+
+def check_one_key(request: Request) -> None:
+    """Raises Problem when nobody can tell which key is meant."""
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        raise Problem("invalid_request", "The request has more than one Idempotency-Key.")
 
 
 def _order(work: Work, body: GenerateIn, needs: Services, key: str | None) -> Order:

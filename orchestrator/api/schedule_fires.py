@@ -6,26 +6,31 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from orchestrator.store.arguments import ScenarioTooLarge
+from orchestrator.store.durability import Durability
+from orchestrator.store.outcomes import Overloaded
 from orchestrator.store.records import Cause
 from orchestrator.store.schedule_records import Fire, FireOutcome, ScheduleRecord, State
 from orchestrator.store.schedules import Begun, ScheduleEnded, Schedules, asked_fire
 from orchestrator.templates import TemplateError, UnknownTemplate
 
 from .answers import json_response
-from .documented import problems
+from .documented import ADMISSION, problems
 from .durability import durable
 from .handlers import problem_of
 from .models import GenerateOut
 from .problems import Problem
-from .scenarios import IdempotencyKey, carried_out
+from .scenarios import IdempotencyKey, carried_out, check_one_key
 from .schedules import LOCATION, Id, existing, order_of
 from .services import Needs, Services
 from .submission import Answer, accepted
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
-NEVER: Final = ("invalid_template", "unknown_template", "scenario_too_large")
-"""Codes of problems that no repetition mends."""
+ENDS: Final = {
+    **dict.fromkeys(("invalid_template", "unknown_template", "scenario_too_large"), FireOutcome.FAILED),
+    **dict.fromkeys(ADMISSION, FireOutcome.REFUSED),
+}
+"""What problems make of a fire; with another one the engine goes on with it."""
 
 
 @router.post(
@@ -37,7 +42,15 @@ NEVER: Final = ("invalid_template", "unknown_template", "scenario_too_large")
     responses={
         201: LOCATION,
         **problems(
-            "not_found", "schedule_ended", "schedule_busy", "unknown_template", "invalid_template", "busy"
+            *ADMISSION,
+            "invalid_field",
+            "not_found",
+            "schedule_ended",
+            "schedule_busy",
+            "unknown_template",
+            "invalid_template",
+            "scenario_too_large",
+            "busy",
         ),
     },
 )
@@ -45,6 +58,7 @@ async def fire_schedule(
     schedule_id: Id, request: Request, needs: Needs, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Fire out of turn, of a paused schedule too. The next fire stays as it is, and `overlap` holds."""
+    check_one_key(request)
     now_ms, record = await existing(schedule_id, needs)
     fire = asked_fire(schedule_id, now_ms, idempotency_key or needs.store.nonce())
     request.state.scenario_id = fire.scenario_id
@@ -55,7 +69,9 @@ async def fire_schedule(
     else:
         await _begin(record, fire, needs)
         answer = await _carried_out(record, fire, needs)
-    return json_response(await durable(answer, needs), 201, headers)
+    told = record.definition.durability
+    sure = await durable(answer, needs, Durability.parse(told) if told else None)
+    return json_response(sure, 201, headers)
 
 
 async def _begin(record: ScheduleRecord, fire: Fire, needs: Services) -> None:
@@ -82,13 +98,14 @@ async def _carried_out(record: ScheduleRecord, fire: Fire, needs: Services) -> A
     """Make the scenario. When we die or have no time for it, the engine goes on with it."""
     told, schedules = record.definition, Schedules(needs.store)
     try:
-        order = order_of("generate", told.scenario, told.variables, fire.scenario_id, needs)
+        await needs.admission.check()
+        order = order_of("generate", told, fire.scenario_id, needs)
         answer = await carried_out(order, len(orjson.dumps(told.variables)), needs)
-    except (TemplateError, UnknownTemplate, ScenarioTooLarge, Problem) as error:
+    except (TemplateError, UnknownTemplate, ScenarioTooLarge, Overloaded, Problem) as error:
         problem = error if isinstance(error, Problem) else problem_of(error)
-        if problem and problem.code in NEVER:
+        if problem and (outcome := ENDS.get(problem.code)):
             cause = {"type": problem.code, "message": str(problem.detail)}
-            await schedules.end(record, fire, FireOutcome.FAILED, cause)
+            await schedules.end(record, fire, outcome, cause)
         raise
     await schedules.end(record, fire, FireOutcome.STARTED)
     return answer

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from orchestrator.store.when import MAX_CRON_CHARS
 
-from .models import Json, Request, ScenarioIn, WarningOut
+from .models import DurabilityClass, DurabilityOut, GenerateIn, Json, Request, WarningOut
 
 Moment = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 YEAR_S: Final = 366 * 86_400
@@ -52,8 +52,8 @@ class TimesIn(Request):
     )
 
 
-class ScheduleIn(ScenarioIn, TimesIn):
-    """What to generate, and when."""
+class ScheduleIn(GenerateIn, TimesIn):
+    """What to generate, on whose behalf, and when. `durability` is about the schedule itself, and its fires on request."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -109,7 +109,7 @@ class FireOut(BaseModel):
     """What became of a fire."""
 
     at: str = Field(description="Its time; of missed ones that of the first.")
-    outcome: Literal["started", "failed", "skipped", "missed"]
+    outcome: Literal["started", "failed", "skipped", "missed", "refused"]
     scenario_id: str | None = None
     asked: bool = Field(default=False, description="Somebody asked for it out of turn.")
     count: int = Field(default=1, description="Of missed ones how many, at most 1,000 are counted.")
@@ -149,6 +149,10 @@ class ScheduleItem(BaseModel):
     grace_s: float
     overlap: Literal["allow", "skip", "wait", "cancel"]
     max_runs: int
+    tenant: str | None
+    priority: int | None
+    submitter: str | None
+    durability: DurabilityClass | None
     runs: int = Field(description="Scenarios that it started in turn.")
     next_at: str | None = Field(
         description="When it fires next, with jitter; null when it is paused or has ended."
@@ -172,6 +176,12 @@ class ScheduleOut(ScheduleItem):
     warnings: list[WarningOut] = Field(
         default_factory=list, description="About the request, when it was made."
     )
+
+
+class ScheduleMadeOut(ScheduleOut):
+    """A schedule that was made, and how safe it is."""
+
+    confirmed: DurabilityOut
 
 
 class ScheduleRemoved(BaseModel):

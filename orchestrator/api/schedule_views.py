@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
+from orchestrator.store.durability import Durability
 from orchestrator.store.schedule_records import Definition, FireRecord, ScheduleRecord, State
 from orchestrator.store.turns import Misfire, Overlap
 from orchestrator.store.when import BadWhen, When, moment_of, zone_of
 
+from .durability import class_of
 from .schedule_models import ScheduleIn, TimesIn
+from .submission import owner_of
 
 SHOWN: Final = 5
 
@@ -58,6 +61,8 @@ def definition_of(body: ScheduleIn, variables: dict[str, Json], digest: str) -> 
         overlap=Overlap(body.overlap),
         max_runs=body.max_runs,
         digest=digest,
+        owner=owner_of(body),
+        durability=str(class_of(body.durability) or ""),
     )
 
 
@@ -80,6 +85,10 @@ def schedule_item(record: ScheduleRecord) -> dict[str, Json]:
         "grace_s": told.grace_ms / 1000,
         "overlap": told.overlap,
         "max_runs": told.max_runs,
+        "tenant": told.owner.tenant or None,
+        "priority": told.owner.priority,
+        "submitter": told.owner.submitter or None,
+        "durability": Durability.parse(told.durability).json() if told.durability else None,
         "runs": record.runs,
         "next_at": _time(record.next_at_ms),
         "last_scenario_id": last or None,

@@ -1,28 +1,29 @@
 """Schedules: scenarios that start at their time."""
 
-import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from orchestrator.store.records import Cause
-from orchestrator.store.schedule_records import ScheduleRecord
+from orchestrator.store.schedule_records import Definition, ScheduleRecord
 from orchestrator.store.schedules import Schedules
 from workers_sdk.protocol.keys import is_id, scenario_id_from
 
 from .answers import json_response
 from .body import JsonRoute
 from .documented import BODY, problems
+from .durability import class_of, confirm
 from .problems import Problem, not_found
-from .scenarios import Cursor, IdempotencyKey, carried_out
+from .scenarios import Cursor, IdempotencyKey, carried_out, check_one_key
 from .schedule_models import (
     PauseIn,
     PreviewIn,
     PreviewOut,
     ScheduleIn,
+    ScheduleMadeOut,
     ScheduleOut,
     SchedulePageOut,
     ScheduleRemoved,
@@ -37,7 +38,7 @@ from .schedule_views import (
     when_of,
 )
 from .services import Needs, Services
-from .submission import Order, Work, variables_of
+from .submission import Order, Work, digest_of, variables_of
 
 router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=JsonRoute)
 
@@ -53,7 +54,7 @@ LOCATION: Final[dict[str, Any]] = {
     status_code=201,
     operation_id="create_schedule",
     summary="Make a schedule",
-    response_model=ScheduleOut,
+    response_model=ScheduleMadeOut,
     responses={
         201: LOCATION,
         **problems(
@@ -66,16 +67,14 @@ async def create_schedule(
 ) -> Response:
     """Have a scenario started by cron, at intervals, or once. The template is tried with the variables at once; what is
     wrong later is told by `last_error`. The same Idempotency-Key gives the same schedule for as long as it exists."""
-    digest = hashlib.sha256(orjson.dumps(body.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    named = f"schedule {idempotency_key}".encode() if idempotency_key else secrets.token_bytes(16)
-    schedule_id = scenario_id_from(named)
+    check_one_key(request)
+    digest, schedule_id = digest_of(body), _id_of(body, idempotency_key)
     if known := (await Schedules(needs.store).read(schedule_id))[1]:
-        return await _made(known, digest, needs)
+        return await _replayed(known, digest, body, needs)
     variables, warnings = variables_of(body, needs.registry.get(body.scenario))
     definition = definition_of(body, variables, digest)
     check_times(body, definition.when)
-    order = order_of("plan", body.scenario, variables, schedule_id, needs)
-    await carried_out(order, len(await request.body()), needs)
+    await carried_out(order_of("plan", definition, schedule_id, needs), len(await request.body()), needs)
     made, is_new = await Schedules(needs.store).create(
         schedule_id,
         definition,
@@ -83,8 +82,8 @@ async def create_schedule(
         paused=Cause("made so") if body.paused else None,
     )
     if not is_new:
-        return await _made(made, digest, needs)
-    return json_response(schedule_out(made, [], warnings), 201, _location(made.schedule_id))
+        return await _replayed(made, digest, body, needs)
+    return await _made(schedule_out(made, [], warnings), body, needs)
 
 
 @router.get(
@@ -175,12 +174,10 @@ async def remove_schedule(schedule_id: Id, needs: Needs) -> Response:
     return json_response({"schedule_id": schedule_id, "removed": True})
 
 
-def order_of(
-    work: Work, scenario: str, variables: dict[str, Any], scenario_id: str, needs: Services
-) -> Order:
+def order_of(work: Work, told: Definition, scenario_id: str, needs: Services) -> Order:
     """To make the scenario of a schedule, or to try whether it can be made. Raises UnknownTemplate."""
-    template, strict = needs.registry.get(scenario), needs.settings.strict_templates
-    return Order(work, template, scenario_id, variables, [], strict, admit=False)
+    template, strict = needs.registry.get(told.scenario), needs.settings.strict_templates
+    return Order(work, template, scenario_id, told.variables, [], strict, owner=told.owner)
 
 
 async def existing(schedule_id: str, needs: Services) -> tuple[int, ScheduleRecord]:
@@ -199,15 +196,25 @@ async def _shown(record: ScheduleRecord | None, needs: Services) -> Response:
     return json_response(schedule_out(record, fires))
 
 
-async def _made(known: ScheduleRecord, digest: str, needs: Services) -> Response:
+def _id_of(body: ScheduleIn, key: str | None) -> str:
+    """Id of a new schedule; with an idempotency key of its tenant the same every time."""
+    own_key = f"{body.tenant}\n{key}" if body.tenant else key
+    return scenario_id_from(f"schedule {own_key}".encode() if key else secrets.token_bytes(16))
+
+
+async def _replayed(known: ScheduleRecord, digest: str, body: ScheduleIn, needs: Services) -> Response:
     """The answer to a repeated request. Raises Problem (409) when it is another one."""
     if known.definition.digest != digest:
         detail = "This Idempotency-Key came with another body before."
         raise Problem("idempotency_conflict", detail, extra={"schedule_id": known.schedule_id})
     fires = await Schedules(needs.store).fires(known.schedule_id)
-    headers = {**_location(known.schedule_id), "Idempotency-Replayed": "true"}
-    return json_response(schedule_out(known, fires), 201, headers)
+    return await _made(schedule_out(known, fires), body, needs, {"Idempotency-Replayed": "true"})
 
 
-def _location(schedule_id: str) -> dict[str, str]:
-    return {"Location": f"/schedules/{schedule_id}"}
+async def _made(
+    found: dict[str, Any], body: ScheduleIn, needs: Services, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A `ScheduleMadeOut`, when it is as safe as was asked for, or the time is over."""
+    confirmed = await confirm(found["schedule_id"], needs, class_of(body.durability))
+    location = {"Location": found["links"]["self"]}
+    return json_response({**found, "confirmed": confirmed.json()}, 201, location | {**(headers or {})})

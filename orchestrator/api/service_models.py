@@ -39,8 +39,25 @@ class QueueOut(BaseModel):
     oldest_waiting_s: float | None = Field(description="Seconds that the oldest waiting task waits by now.")
 
 
+class CheckOut(BaseModel):
+    """What a check of everything (`scenarist fsck`) found. `drift` and `repaired` count by kind; `left` is what is not repaired."""
+
+    at: str = Field(description="ISO 8601, UTC.")
+    by: str = Field(description="The machine that made it.")
+    repair: bool
+    scenarios: int
+    tasks: int
+    keys: int
+    drift: dict[str, int]
+    repaired: dict[str, int]
+    left: int
+    undecided: int = Field(description="Things that may be drift, or work under way.")
+    changing: int = Field(description="Scenarios that changed while their tasks were counted.")
+
+
 class HealthOut(BaseModel):
-    """State of the service. `backlog` maps a stream to the number of its entries, `queues` a service to its ready tasks."""
+    """State of the service. `backlog` maps a stream to the number of its entries, `queues` a service to its ready tasks;
+    `last_check` is null when there was no check of everything yet."""
 
     status: Literal["ok", "unavailable"]
     version: str = Field(description="Version of this service.")
@@ -50,6 +67,7 @@ class HealthOut(BaseModel):
     partitions: int | None = None
     backlog: dict[str, int] = Field(default_factory=dict)
     queues: dict[str, QueueOut] = Field(default_factory=dict)
+    last_check: CheckOut | None = None
 
 
 class Alive(BaseModel):

@@ -8,12 +8,12 @@ from fastapi import Depends, Request
 from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from orchestrator.egress import Egress
+from orchestrator.store.admission import Admission
 from orchestrator.store.durability import Confirmer
 from orchestrator.store.store import Store
 from orchestrator.templates import Registry
 from workers_sdk.protocol.link import Link
 
-from .admission import Admission
 from .renderers import Renderers
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import orjson
+from pydantic import BaseModel
 
 from orchestrator.handover import new_scenario, warning, warning_out
 from orchestrator.store.records import Idempotency, Line, NewScenario, Owner, ScenarioRecord
@@ -84,10 +85,13 @@ async def replayed(order: Order, store: Store) -> Answer | None:
 
     Raises: IdempotencyConflict, Unavailable, Refused.
     """
-    if order.idempotency is None:
-        return None
-    scenario_id = await store.replayed(order.scenario_id, order.idempotency)
-    first = await store.scenario(scenario_id) if scenario_id else None
+    return await replay(order.scenario_id, order.idempotency, store) if order.idempotency else None
+
+
+async def replay(scenario_id: str, idempotency: Idempotency, store: Store) -> Answer | None:
+    """The same for a key; `scenario_id`: any id in its slot."""
+    first_id = await store.replayed(scenario_id, idempotency)
+    first = await store.scenario(first_id) if first_id else None
     return Answer(accepted(first.scenario_id, first), first.scenario_id, replayed=True) if first else None
 
 
@@ -142,6 +146,6 @@ def identify(body: GenerateIn, key: str | None) -> tuple[str, Idempotency | None
     return same_slot(scenario_id, own_key), Idempotency(own_key, digest_of(body))
 
 
-def digest_of(body: ScenarioIn) -> str:
+def digest_of(body: BaseModel) -> str:
     """The same for the same request, however it is written."""
     return hashlib.sha256(orjson.dumps(body.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()

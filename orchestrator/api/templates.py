@@ -19,7 +19,10 @@ async def list_templates(needs: Needs) -> TemplatesOut:
 
 
 @router.get(
-    "/{name}", operation_id="get_template", summary="Read a template", responses=problems("unknown_template")
+    "/{name}",
+    operation_id="get_template",
+    summary="Read a template",
+    responses=problems("unknown_template", "not_found"),
 )
 async def get_template(name: str, needs: Needs) -> TemplateOut:
     """Give a template with its text; the name may have the prefix `Scenario` or not."""

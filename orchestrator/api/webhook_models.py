@@ -70,7 +70,9 @@ class WebhookPatch(Request):
 
 
 class WebhookOut(BaseModel):
-    """An endpoint of webhooks. `reason`: why the server disabled it. `failing_since`: since when no attempt succeeded."""
+    """An endpoint of webhooks. `reason`: why the server disabled it. `failing_since`: since when no attempt succeeded.
+    `waiting`: messages that are not done. `dropped`: messages that were never tried, because too many waited; `dropped_at`:
+    when the last of them was."""
 
     id: str
     url: str
@@ -81,6 +83,9 @@ class WebhookOut(BaseModel):
     enabled: bool
     reason: str | None
     failing_since: str | None
+    waiting: int
+    dropped: int
+    dropped_at: str | None
     created_at: str
     updated_at: str
     links: SelfLink
@@ -100,6 +105,9 @@ class WebhookSecretOut(WebhookOut):
                     "enabled": True,
                     "reason": None,
                     "failing_since": None,
+                    "waiting": 0,
+                    "dropped": 0,
+                    "dropped_at": None,
                     "created_at": TIME,
                     "updated_at": TIME,
                     "links": {"self": f"/webhooks/{ENDPOINT_ID}"},

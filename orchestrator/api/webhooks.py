@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Response
 
 from orchestrator.egress import NotAllowed
 from orchestrator.signing import BadSecret, key_of, new_secret
+from orchestrator.store.endpoint_standing import Standing, standings
 from orchestrator.store.endpoints import Endpoint, Endpoints, Secret, TooManyEndpoints, iso
 from workers_sdk.protocol.keys import is_id, scenario_id_from
 
@@ -59,7 +60,7 @@ async def add_webhook(body: WebhookIn, needs: Needs) -> Response:
         added = await Endpoints(needs.store).add(new)
     except TooManyEndpoints:
         raise Problem("too_many_webhooks", "There are as many endpoints as there may be.") from None
-    return json_response(_with_secret(added), 201, {"Location": f"/webhooks/{added.id}"})
+    return json_response(_with_secret(added, Standing()), 201, {"Location": f"/webhooks/{added.id}"})
 
 
 @router.get(
@@ -71,9 +72,9 @@ async def add_webhook(body: WebhookIn, needs: Needs) -> Response:
 )
 async def list_webhooks(needs: Needs) -> Response:
     """Give all of them, without their secrets."""
-    endpoints = Endpoints(needs.store)
-    failing = await endpoints.failing_since()
-    return json_response({"items": [_view(one, failing.get(one.id)) for one in await endpoints.all()]})
+    endpoints = await Endpoints(needs.store).all()
+    found = await standings(needs.store, [one.id for one in endpoints])
+    return json_response({"items": [_view(one, found[one.id]) for one in endpoints]})
 
 
 @router.get(
@@ -139,7 +140,8 @@ async def rotate_webhook_secret(endpoint_id: EndpointId, body: RotateIn, needs: 
         changed = await Endpoints(needs.store).rotate(endpoint_id, secret, 1_000 * body.grace_s)
     if changed is None:
         raise not_found()
-    return json_response(_with_secret(changed))
+    found = await standings(needs.store, [endpoint_id])
+    return json_response(_with_secret(changed, found[endpoint_id]))
 
 
 async def existing_endpoint(endpoint_id: str, needs: Services) -> Endpoint:
@@ -174,25 +176,28 @@ def _invalid(pointer: str, detail: str) -> Problem:
 
 
 async def _shown(endpoint: Endpoint, needs: Services) -> Response:
-    failing = await Endpoints(needs.store).failing_since()
-    return json_response(_view(endpoint, failing.get(endpoint.id)))
+    found = await standings(needs.store, [endpoint.id])
+    return json_response(_view(endpoint, found[endpoint.id]))
 
 
-def _view(endpoint: Endpoint, failing_since: str | None = None) -> dict[str, Json]:
+def _view(endpoint: Endpoint, standing: Standing) -> dict[str, Json]:
     shown = ("id", "url", "events", "names", "tenants", "description", "enabled", "created_at", "updated_at")
     return {
         **{name: getattr(endpoint, name) for name in shown},
         "reason": endpoint.reason or None,
-        "failing_since": failing_since,
+        "failing_since": iso(standing.failing_ms) if standing.failing_ms else None,
+        "waiting": standing.waiting,
+        "dropped": standing.dropped,
+        "dropped_at": iso(standing.dropped_ms) if standing.dropped_ms else None,
         "links": {"self": f"/webhooks/{endpoint.id}"},
     }
 
 
-def _with_secret(endpoint: Endpoint) -> dict[str, Json]:
+def _with_secret(endpoint: Endpoint, standing: Standing) -> dict[str, Json]:
     newest, *before = endpoint.secrets
     until_ms = before[0].until_ms if before else None
     return {
-        **_view(endpoint),
+        **_view(endpoint, standing),
         "secret": newest.text,
         "previous_until": None if until_ms is None else iso(until_ms),
     }

@@ -45,8 +45,8 @@ _COMMANDS: Final = {
         "revival:rerun": "Run a scenario anew from one of its tasks on, as a new one.",
     },
     "Templates": {
-        "local:plan": "Render and check a template and draw its graph; nothing is started.",
-        "local:templates": "List the templates and their variables.",
+        "local:plan": "Render and check a template (of this machine, or of --api) and draw its graph.",
+        "local:templates": "List the templates (of this machine, or of --api) and their variables.",
         "local:schema": "Print the JSON Schema of the template format, for editors.",
     },
     "Look after Redis": {

@@ -15,8 +15,8 @@ from rich.text import Text
 from .client import ApiClient
 from .exits import CommandError, Exit
 from .options import Api, Output, Timeout, api_url
-from .output import show
-from .request import durability_of, less_durable
+from .output import show, show_page
+from .request import because, durability_of, less_durable
 from .view import STYLES, scenarios_table
 
 CHUNK_BYTES: Final = 64 * 1024
@@ -60,7 +60,7 @@ def batch(
         client = stack.enter_context(ApiClient(api_url(api)))
         answer = client.call("POST", "/batches", "results", content=_chunks(lines), **options)
         if output == "text":
-            for warning in less_durable(answer):
+            for warning in less_durable(answer["durability"]):
                 Console(stderr=True).print(Text(f"warning: {warning['message']}", style="yellow"))
         if not watch:
             show(answer, _accepted(answer), output)
@@ -97,13 +97,9 @@ def scenarios(
         limit: How many.
         cursor: Where the page before ended.
     """
-    given = {"status": status, "limit": limit, "cursor": cursor}
-    query = {name: value for name, value in given.items() if value is not None}
     with ApiClient(api_url(api)) as client:
-        page = client.call("GET", f"{_path(batch_id)}/scenarios", "items", params=query)
-    show(page, scenarios_table(page["items"]), output)
-    if page["next_cursor"] and output == "text":
-        Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)
+        page = client.page(f"{_path(batch_id)}/scenarios", status=status, limit=limit, cursor=cursor)
+    show_page(page, scenarios_table(page["items"]), output)
     return Exit.OK
 
 
@@ -116,9 +112,8 @@ def cancel(
         reason: Kept with them and shown as the cause.
         by: Who asks for it.
     """
-    body = {name: value for name, value in (("reason", reason), ("by", by)) if value}
     with ApiClient(api_url(api)) as client:
-        found = client.call("POST", f"{_path(batch_id)}/cancel", "batch_id", json=body)
+        found = client.call("POST", f"{_path(batch_id)}/cancel", "batch_id", json=because(reason, by))
     show(found, _line(found), output)
     return Exit.OK
 

@@ -52,8 +52,12 @@ class ApiClient:
 
     def scenarios(self, **query: str | int | None) -> Json:
         """A page of scenarios, newest first."""
-        given = {k: v for k, v in query.items() if v is not None}
-        return self.call("GET", "/scenarios", "items", params=given)
+        return self.page("/scenarios", **query)
+
+    def page(self, path: str, **query: Any) -> Json:
+        """A page of a list; what is None or empty is not asked for."""
+        given = {name: value for name, value in query.items() if value not in (None, ())}
+        return self.call("GET", path, "items", params=given)
 
     def task(self, task_id: str) -> Json:
         """One task."""

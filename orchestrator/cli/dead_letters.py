@@ -4,14 +4,14 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from cyclopts import Parameter
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from .client import ApiClient
 from .exits import CommandError, Exit
 from .options import Api, Fields, Output, Params, Prompt, api_url
-from .output import show
+from .output import show, show_page
 from .request import edits_of
 from .view import reason_of, task_table
 
@@ -53,11 +53,8 @@ def show_(
             found = {**client.task(which), "attempts": client.attempts(which)["items"]}
             show(found, task_table(found), output)
             return Exit.OK
-        query = {"limit": limit, **({"cursor": cursor} if cursor else {})}
-        page = client.call("GET", f"/dead-letters/{quote(which, safe='')}", "items", params=query)
-    show(page, _tasks(page["items"]), output)
-    if page["next_cursor"] and output == "text":
-        Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)
+        page = client.page(f"/dead-letters/{quote(which, safe='')}", limit=limit, cursor=cursor)
+    show_page(page, _tasks(page["items"]), output)
     return Exit.OK
 
 

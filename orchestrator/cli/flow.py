@@ -1,6 +1,6 @@
 """Commands about limits and pauses."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from cyclopts import Parameter
@@ -11,6 +11,7 @@ from .client import ApiClient
 from .exits import CommandError, Exit
 from .options import Api, Output, api_url
 from .output import show as show_result
+from .request import because
 
 Json = Any
 Service = Annotated[str, Parameter(help="A service, instead of a scenario.")]
@@ -36,10 +37,9 @@ def pause(
         reason: Why; kept with it.
         by: Who asks for it.
     """
-    body = {name: text for name, text in (("reason", reason), ("by", by)) if text}
     path = _subject(scenario_id, service, everything=everything)
     with ApiClient(api_url(api)) as client:
-        found = client.call("POST", f"{path}/pause", "paused", json=body)
+        found = client.call("POST", f"{path}/pause", "paused", json=because(reason, by))
     show_result(found, Text(f"{path.rpartition('/')[2] or 'all services'}  paused"), output)
     return Exit.OK
 
@@ -92,7 +92,7 @@ def limit(
     concurrency: Annotated[
         int | None, Parameter(help="Tasks that are handed out and have not ended.")
     ] = None,
-    rate: Annotated[str, Parameter(help="Tasks in a time: 10/s, 60/m, 1000/h.")] = "",
+    rate: Annotated[str, Parameter(help="Tasks in a time: 10/s, 100/min, 5/30s, 60/m burst 5.")] = "",
     burst: Annotated[
         int | None, Parameter(help="With --rate: so many at once after a rest; 1 by default.")
     ] = None,
@@ -111,7 +111,7 @@ def limit(
     if concurrency is not None:
         body["concurrency"] = concurrency
     if rate:
-        body["rate"] = {**_rate(rate), "burst": 1 if burst is None else burst}
+        body["rate"] = rate if burst is None else f"{rate} burst {burst}"
     with ApiClient(api_url(api)) as client:
         found = client.call("PUT", _service(service), "service", json=body)
     return _shown(found, output)
@@ -124,14 +124,15 @@ def forget(service: str, /, *, api: Api = None, output: Output = "text") -> int:
     return _shown(found, output)
 
 
-_PERIODS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
 
-def _rate(text: str) -> dict[str, int]:
-    count, _, period = text.partition("/")
-    if not count.isdecimal() or period not in _PERIODS_MS:
-        raise CommandError(f"--rate {text}: write 10/s, 60/m, 1000/h or 5000/d", Exit.USAGE)
-    return {"count": int(count), "per_ms": _PERIODS_MS[period]}
+def _rate(rate: Json) -> str:
+    """As it is written on the command line."""
+    unit, ms = next((unit, ms) for unit, ms in _UNITS if rate["per_ms"] % ms == 0)
+    times = rate["per_ms"] // ms
+    text = f"{rate['count']}/{times if times > 1 else ''}{unit}"
+    return f"{text} burst {rate['burst']}" if rate["burst"] > 1 else text
 
 
 def _weight(text: str) -> tuple[str, float]:
@@ -161,7 +162,7 @@ def _limits(limits: Json) -> str:
         return ""
     rate = limits["rate"]
     words = [f"{limits['concurrency']} at once"] if limits["concurrency"] else []
-    words += [f"{rate['count']} per {rate['per_ms'] / 1000:g} s, burst {rate['burst']}"] if rate else []
+    words += [_rate(rate)] if rate else []
     words += [f"{tenant} {share:g}x" for tenant, share in limits["weights"].items()]
     return ", ".join(words) or "in turn"
 

@@ -1,6 +1,7 @@
 """Checks the state in Redis, and repairs it."""
 
 import asyncio
+import socket
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from orchestrator.api.policy import policy_of
 from orchestrator.config import Settings
 from orchestrator.store.fsck import Fsck
 from orchestrator.store.fsck_records import Report
+from orchestrator.store.last_check import note_check
 from orchestrator.store.server import ServerUnfit
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import is_id
@@ -51,8 +53,11 @@ async def _checked(settings: Settings, scenario_id: str, *, repair: bool) -> Rep
         store = await Store.open(
             link, partitions=settings.partitions, policy=policy_of(settings), unsafe_volatile=True
         )
-        check = Fsck(store)
-        return await (check.scenario(scenario_id, repair=repair) if scenario_id else check.run(repair=repair))
+        if scenario_id:
+            return await Fsck(store).scenario(scenario_id, repair=repair)
+        report = await Fsck(store).run(repair=repair)
+        await note_check(store, report, socket.gethostname(), repair=repair)
+        return report
     finally:
         await link.close()
 

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from cyclopts import Parameter
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from .client import ApiClient
 from .exits import CommandError, Exit
 from .options import Api, Output, api_url
-from .output import show
+from .output import show, show_page
 
 Json = Any
 
@@ -40,13 +40,10 @@ def list_(
         limit: How many.
         cursor: Where the page before ended.
     """
-    given = {"who": who, "group": group, "scenario_id": scenario, "limit": limit, "cursor": cursor}
-    query = {name: value for name, value in given.items() if value not in (None, ())}
+    wanted = {"who": who, "group": group, "scenario_id": scenario}
     with ApiClient(api_url(api)) as client:
-        page = client.call("GET", "/gates", "items", params=query)
-    show(page, _table(page["items"]), output)
-    if page["next_cursor"] and output == "text":
-        Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)
+        page = client.page("/gates", **wanted, limit=limit, cursor=cursor)
+    show_page(page, _table(page["items"]), output)
     return Exit.OK
 
 

@@ -30,6 +30,16 @@ Variables = Annotated[
         name="--var", negative=(), help="NAME=VALUE of a variable; JSON where it is JSON. May be repeated."
     ),
 ]
+Tenant = Annotated[str | None, Parameter(help="Whose it is; tenants share the services fairly.")]
+Priority = Annotated[
+    int | None, Parameter(help="0 to 4 of tasks that have none of their own; 0 goes first, 2 is usual.")
+]
+Submitter = Annotated[
+    str | None, Parameter(help="Who starts it; gates may keep that person from deciding them.")
+]
+Durability = Annotated[
+    str | None, Parameter(help="memory, fsync or replicated(n): what it is to survive before the answer.")
+]
 Prompt = Annotated[str | None, Parameter(help="Another prompt for the task.")]
 Params = Annotated[
     tuple[str, ...],

@@ -18,3 +18,10 @@ def show(value: Any, view: RenderableType, output: str) -> None:
     if not console.is_terminal:  # nobody's window: cut nothing off
         console.width = WIDTH_OF_PIPES
     console.print(view, soft_wrap=isinstance(view, Text))
+
+
+def show_page(page: Any, view: RenderableType, output: str) -> None:
+    """Print a page of a list, and for people how to go on after it."""
+    show(page, view, output)
+    if page["next_cursor"] and output == "text":
+        Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)

@@ -9,9 +9,21 @@ from rich.text import Text
 from .client import ApiClient
 from .exits import Exit
 from .follow import FINAL, follow
-from .options import Api, Description, Output, Slides, Timeout, Variables, api_url
-from .output import show
-from .request import body_of, durability_of, less_durable
+from .options import (
+    Api,
+    Description,
+    Durability,
+    Output,
+    Priority,
+    Slides,
+    Submitter,
+    Tenant,
+    Timeout,
+    Variables,
+    api_url,
+)
+from .output import show, show_page
+from .request import body_of, less_durable, owned
 from .view import STYLES, age_s, result_of, scenario_view, scenarios_table, task_table
 
 Watch = Annotated[bool, Parameter(name=["--watch", "-w"], negative=(), help="Follow it until its end.")]
@@ -24,10 +36,10 @@ def submit(
     description: Description = "",
     slides: Slides = None,
     var: Variables = (),
-    tenant: str | None = None,
-    priority: int | None = None,
-    submitter: str | None = None,
-    durability: str | None = None,
+    tenant: Tenant = None,
+    priority: Priority = None,
+    submitter: Submitter = None,
+    durability: Durability = None,
     watch: Watch = False,
     timeout: Timeout = None,
     idempotency_key: str | None = None,
@@ -37,20 +49,13 @@ def submit(
     """Start a scenario by the name of its template.
 
     Args:
-        tenant: Whose it is; tenants share the services fairly.
-        priority: 0 to 4 of its tasks that have none of their own; 0 goes first, 2 is usual.
-        submitter: Who starts it; gates may keep that person from deciding them.
-        durability: memory, fsync or replicated(n): what it is to survive before the answer.
         idempotency_key: A repeated submission with the same key gives the first scenario again.
     """
-    more = {"tenant": tenant, "priority": priority, "submitter": submitter}
-    body = body_of(name, description, slides, var) | {k: v for k, v in more.items() if v is not None}
-    if durability is not None:
-        body["durability"] = durability_of(durability)
+    body = body_of(name, description, slides, var) | owned(tenant, priority, submitter, durability)
     with ApiClient(api_url(api)) as client:
         accepted = client.generate(body, idempotency_key)
         if output == "text":
-            for warning in (*accepted["warnings"], *less_durable(accepted)):
+            for warning in (*accepted["warnings"], *less_durable(accepted["durability"])):
                 Console(stderr=True).print(Text(f"warning: {warning['message']}", style="yellow"))
         if watch:
             return watched(client, accepted["scenario_id"], timeout, output)
@@ -98,9 +103,7 @@ def scenarios(
     """
     with ApiClient(api_url(api)) as client:
         page = client.scenarios(status=status, name=name, tenant=tenant, limit=limit, cursor=cursor)
-    show(page, scenarios_table(page["items"]), output)
-    if page["next_cursor"] and output == "text":
-        Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)
+    show_page(page, scenarios_table(page["items"]), output)
     return Exit.OK
 
 

@@ -46,6 +46,15 @@ def edits_of(prompt: str | None, params: Sequence[str], fields: Sequence[str]) -
     return body
 
 
+def owned(
+    tenant: str | None, priority: int | None, submitter: str | None, durability: str | None
+) -> dict[str, Any]:
+    """Members of a body: on whose behalf, and how safe before the answer. Raises CommandError (USAGE)."""
+    given = {"tenant": tenant, "priority": priority, "submitter": submitter}
+    safe = None if durability is None else durability_of(durability)
+    return {name: value for name, value in {**given, "durability": safe}.items() if value is not None}
+
+
 def durability_of(text: str) -> Any:
     """`memory`, `fsync` or `replicated(n)`, as the API takes it. Raises CommandError (USAGE)."""
     if text in ("memory", "fsync"):
@@ -55,9 +64,14 @@ def durability_of(text: str) -> Any:
     raise CommandError(f"--durability {text}: write memory, fsync or replicated(n)", Exit.USAGE)
 
 
-def less_durable(accepted: Any) -> list[dict[str, str]]:
-    """A warning when what was accepted is not as safe as was asked for."""
-    reason = accepted["durability"]["reason"]
+def because(reason: str, by: str) -> dict[str, str]:
+    """The body of a pause or a cancellation: why, and who asks for it."""
+    return {name: text for name, text in (("reason", reason), ("by", by)) if text}
+
+
+def less_durable(reached: Any) -> list[dict[str, str]]:
+    """A warning when what was accepted is not as safe as was asked for. `reached`: a `DurabilityOut`."""
+    reason = reached["reason"]
     return [{"message": f"accepted, but not as durable as asked: {reason}"}] if reason else []
 
 

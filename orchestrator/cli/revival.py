@@ -45,15 +45,20 @@ def rerun(
     field: Fields = (),
     watch: Watch = False,
     timeout: Timeout = None,
+    idempotency_key: str | None = None,
     api: Api = None,
     output: Output = "text",
 ) -> int:
-    """Run a scenario anew from one of its tasks on, as a new one: what did not depend on it is copied with its results."""
+    """Run a scenario anew from one of its tasks on, as a new one: what did not depend on it is copied with its results.
+
+    Args:
+        idempotency_key: A repeated rerun with the same key gives the first one again.
+    """
     body = {"from": start, **edits_of(prompt, param, field)}
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    path = f"/scenarios/{quote(scenario_id, safe='')}/rerun"
     with ApiClient(api_url(api)) as client:
-        made = client.call(
-            "POST", f"/scenarios/{quote(scenario_id, safe='')}/rerun", "scenario_id", json=body
-        )
+        made = client.call("POST", path, "scenario_id", json=body, headers=headers)
         if watch:
             return watched(client, made["scenario_id"], timeout, output)
     show(made, Text(f"{made['scenario_id']}  {made['name']}, {made['total']} tasks"), output)

@@ -14,6 +14,7 @@ from orchestrator.config import Settings
 from orchestrator.engine import BLOCK_MS, Engine, Launcher, Seams, Sending
 from orchestrator.logs import configure
 from orchestrator.packs import Pack
+from orchestrator.store.admission import Admission
 from orchestrator.store.server import ServerUnfit
 from orchestrator.store.store import Store
 from orchestrator.templates import Limits, Registry
@@ -105,7 +106,8 @@ async def _run_engine(settings: Settings, registry: Registry) -> None:
             sets_lease=True,
         )
         limits = Limits(max_tasks=settings.max_tasks)
-        launcher = Launcher(store, registry, limits, strict=settings.strict_templates)
+        admission = Admission(link, settings.admission_memory)
+        launcher = Launcher(store, registry, limits, strict=settings.strict_templates, admission=admission)
         sending = Sending(
             egress=egress_of(settings),
             timeout_s=settings.webhooks_timeout_s,

@@ -12,9 +12,21 @@ from rich.text import Text
 
 from .client import ApiClient
 from .exits import CommandError, Exit
-from .options import Api, Description, Output, Slides, Variables, api_url
+from .options import (
+    Api,
+    Description,
+    Durability,
+    Output,
+    Priority,
+    Slides,
+    Submitter,
+    Tenant,
+    Variables,
+    api_url,
+)
 from .output import show as show_result
-from .request import body_of
+from .output import show_page
+from .request import because, body_of, less_durable, owned
 from .view import reason_of
 
 Json = Any
@@ -27,7 +39,14 @@ Delay = Annotated[timedelta | None, Parameter(help="Once, so long from now: 90s,
 Timezone = Annotated[str, Parameter(help="Such as Europe/Berlin.")]
 Start = Annotated[str | None, Parameter(help="No fire before this time.")]
 End = Annotated[str | None, Parameter(help="No fire after this time.")]
-_STYLES: Final = {"active": "green", "paused": "yellow", "ended": "dim", "started": "green", "failed": "red"}
+_STYLES: Final = {
+    "active": "green",
+    "paused": "yellow",
+    "ended": "dim",
+    "started": "green",
+    "failed": "red",
+    "refused": "yellow",
+}
 
 
 def add(
@@ -58,6 +77,10 @@ def add(
     description: Description = "",
     slides: Slides = None,
     var: Variables = (),
+    tenant: Tenant = None,
+    priority: Priority = None,
+    submitter: Submitter = None,
+    durability: Durability = None,
     idempotency_key: Annotated[
         str | None, Parameter(help="The same key again gives the same schedule.")
     ] = None,
@@ -72,12 +95,13 @@ def add(
     times = _times(cron, every, at, delay, timezone, start, end)
     more = {"jitter_s": _seconds(jitter), "grace_s": _seconds(grace)}
     rules = {"misfire": misfire, "overlap": overlap, "max_runs": max_runs, "paused": paused, "name": name}
-    body = body_of(scenario, description, slides, var) | times | _given(more) | rules
+    body = body_of(scenario, description, slides, var) | owned(tenant, priority, submitter, durability)
+    body |= times | _given(more) | rules
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     with ApiClient(api_url(api)) as client:
         made = client.call("POST", "/schedules", "schedule_id", json=body, headers=headers)
     if output == "text":
-        for warning in made["warnings"]:
+        for warning in (*made["warnings"], *less_durable(made["confirmed"])):
             Console(stderr=True).print(Text(f"warning: {warning['message']}", style="yellow"))
     show_result(made, Text(f"{made['schedule_id']}  {made['scenario']}, next {_next(made)}"), output)
     return Exit.OK
@@ -112,10 +136,8 @@ def list_(*, limit: int = 20, cursor: str | None = None, api: Api = None, output
         cursor: Where the page before ended.
     """
     with ApiClient(api_url(api)) as client:
-        page = client.call("GET", "/schedules", "items", params=_given({"limit": limit, "cursor": cursor}))
-    show_result(page, _table(page["items"]), output)
-    if page["next_cursor"] and output == "text":
-        Console().print(Text(f"more: --cursor {page['next_cursor']}", style="dim"), soft_wrap=True)
+        page = client.page("/schedules", limit=limit, cursor=cursor)
+    show_page(page, _table(page["items"]), output)
     return Exit.OK
 
 
@@ -136,8 +158,7 @@ def pause(
         reason: Why; kept with it.
         by: Who asks for it.
     """
-    body = {name: text for name, text in (("reason", reason), ("by", by)) if text}
-    return _change(schedule_id, "pause", body, api, output)
+    return _change(schedule_id, "pause", because(reason, by), api, output)
 
 
 def resume(schedule_id: str, /, *, api: Api = None, output: Output = "text") -> int:

@@ -5,14 +5,13 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from cyclopts import Parameter
-from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from .client import ApiClient
 from .exits import Exit
 from .options import Api, Output, api_url
-from .output import show
+from .output import show, show_page
 from .view import task_table
 
 TEST_WAIT_S: Final = 20.0
@@ -58,11 +57,12 @@ def list_(*, api: Api = None, output: Output = "text") -> int:
     """List the endpoints."""
     with ApiClient(api_url(api)) as client:
         found = client.call("GET", "/webhooks", "items")
-    table = _table("id", "url", "of", "state", "failing since")
+    table = _table("id", "url", "of", "state", "failing since", "waiting", "dropped")
     for one in found["items"]:
         of = " ".join([*one["events"], *one["names"], *one["tenants"]]) or "everything"
         state = "enabled" if one["enabled"] else f"disabled {one['reason'] or ''}".strip()
-        table.add_row(one["id"], Text(one["url"]), Text(of), Text(state), one["failing_since"] or "")
+        counts = [str(one["waiting"]), str(one["dropped"] or "")]
+        table.add_row(one["id"], Text(one["url"]), Text(of), Text(state), one["failing_since"] or "", *counts)
     show(found, table, output)
     return Exit.OK
 
@@ -164,17 +164,14 @@ def deliveries(
         limit: How many.
         cursor: Where the page before ended.
     """
-    query = {"status": status, "limit": limit, "cursor": cursor}
-    params = {word: value for word, value in query.items() if value is not None}
     with ApiClient(api_url(api)) as client:
-        page = client.call("GET", f"{_path(endpoint_id)}/deliveries", "items", params=params)
+        page = client.page(f"{_path(endpoint_id)}/deliveries", status=status, limit=limit, cursor=cursor)
     table = _table("id", "type", "scenario", "status", "attempts", "last")
     for one in page["items"]:
         last = _how(one["history"][-1]) if one["history"] else ""
         facts = (one["id"], one["type"], one["scenario_id"] or "", one["status"], str(one["attempts"]))
         table.add_row(*facts, Text(last))
-    more = page["next_cursor"]
-    show(page, Group(table, Text(f"more: --cursor {more}", style="dim")) if more else table, output)
+    show_page(page, table, output)
     return Exit.OK
 
 

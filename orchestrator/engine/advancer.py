@@ -1,40 +1,27 @@
 """Applies what workers report: `task-events` in, finished tasks and newly ready ones out.
 
 Most reports are applied as they come. What the engine must think about (a task to look at, a success that brings further
-tasks) takes the way by the Decider, one at a time.
+tasks) takes the way by the Thinker.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from orchestrator.store.outcomes import Outcome, Overloaded
+from orchestrator.store.outcomes import Outcome
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
-from workers_sdk.protocol.link import Refused, Unavailable
-from workers_sdk.protocol.messages import EventKind, Malformed, TaskEvent, split_reports
+from workers_sdk.protocol.link import Refused
+from workers_sdk.protocol.messages import Malformed, TaskEvent, split_reports
 
 from .decider import Decider
 from .loop import Seams
 from .reader import Entry, Reader
+from .thinker import Asked, Reported, Thinker, is_question
 
 BATCH: Final = 64
 """Reports per script call: more gain nothing, and would hold Redis for longer than 5 ms."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """The readable reports of one entry."""
-
-    entry_id: str
-    events: list[TaskEvent]
-
-    @property
-    def is_special(self) -> bool:
-        """Whether one of them needs the Decider."""
-        return any(map(_is_special, self.events))
 
 
 class Advancer:
@@ -46,8 +33,8 @@ class Advancer:
         self, store: Store, seams: Seams, at: Partition, consumer: str, decider: Decider | None = None
     ) -> None:
         self._store = store
-        self._decider = decider or Decider(store)
         self._at = at
+        self._thinker = Thinker(decider or Decider(store), at, self._apply_all)
         self._reader = Reader(seams, at.task_events, consumer, stale_ms=store.policy.lease_ms)
         self._entries = BATCH
         self._log = structlog.get_logger().bind(duty=self.name)
@@ -55,81 +42,67 @@ class Advancer:
     async def step(self) -> None:
         """See `Duty.step`."""
         entries = await self._reader.read(self._entries)
-        reported = [one for entry in entries if (one := await self._decode(entry))]
-        for batch in _batches([one for one in reported if not one.is_special]):
-            await self._apply(batch)
-        for one in reported:
-            if one.is_special:
-                await self._think_or_leave(one)
+        plain, asked, size = list[Reported](), list[Asked](), 0
+        for entry in entries:
+            events, questions = await self._decode(entry)
+            size += len(events) + len(questions)
+            if events:
+                plain.append(Reported(entry.entry_id, events, ends=not questions))
+            if questions:
+                asked.append(Asked(entry.entry_id, questions))
+        refused = await self._apply_all(plain)
+        if asked:
+            await self._thinker.think(asked, refused)
         self._reader.done()
-        if reported:
+        if size:
             # About a batch of reports per read, so that what is left is there for other replicas.
-            self._entries = max(1, BATCH * len(reported) // sum(len(one.events) for one in reported))
+            self._entries = max(1, BATCH * len(entries) // size)
 
-    async def _decode(self, entry: Entry) -> Reported | None:
-        """None: none of its reports can be read, and it was set aside."""
-        events, reason = [], "no report"
+    async def _decode(self, entry: Entry) -> tuple[list[TaskEvent], list[TaskEvent]]:
+        """Reports to apply, and those to think about. None of both: it cannot be read, and was set aside."""
+        events, questions, reason = list[TaskEvent](), list[TaskEvent](), "no report"
         for flat in split_reports(entry.flat):
             try:
-                events.append(_event_of(flat))
+                event = _event_of(flat)
             except Malformed as error:
                 reason = str(error)
                 self._log.error("report_malformed", entry_id=entry.entry_id, reason=reason)
-        if events:
-            return Reported(entry.entry_id, events)
-        await self._store.quarantine(
-            self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry.entry_id, reason
-        )
-        return None
+            else:
+                (questions if is_question(event) else events).append(event)
+        if not events and not questions:
+            await self._store.quarantine(
+                self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry.entry_id, reason
+            )
+        return events, questions
 
-    async def _think_or_leave(self, one: Reported) -> None:
-        """A refusal must not stop the others; the entry stays pending and is thought about again. When Redis is full, it is the
-        others that make room."""
-        try:
-            await self._think(one)
-        except (Refused, Unavailable) as error:
-            if isinstance(error, Unavailable) and not _is_full(error):
-                raise
-            self._log.error("not_decided", entry_id=one.entry_id, error=str(error))
+    async def _apply_all(self, reported: Sequence[Reported]) -> set[str]:
+        """Ids of the entries with a report that was refused."""
+        return {entry_id for batch in _batches(reported) for entry_id in await self._apply(batch)}
 
-    async def _think(self, one: Reported) -> None:
-        plain = [event for event in one.events if not _is_special(event)]
-        if plain:
-            await self._advance(plain, [])
-        decisions: list[TaskEvent] = []
-        for event in filter(_is_special, one.events):
-            decisions += await self._decide(event, one.entry_id)
-        # The last step removes the entry; when a script that did the work has done so already, it removes nothing.
-        await self._advance(decisions, [one.entry_id])
-
-    async def _decide(self, event: TaskEvent, entry_id: str) -> list[TaskEvent]:
-        if event.kind is EventKind.LOOK:
-            return await self._decider.look(self._at, event.task_id)
-        return await self._decider.spawn(self._at, event)
-
-    async def _apply(self, batch: Sequence[Reported]) -> None:
+    async def _apply(self, batch: Sequence[Reported]) -> list[str]:
         events = [event for one in batch for event in one.events]
         try:
-            await self._advance(events, [one.entry_id for one in batch])
+            await self._advance(events, [one.entry_id for one in batch if one.ends])
         except Refused as error:
             self._log.error("reports_refused", reports=len(events), error=str(error))
-            for one in batch:
-                await self._apply_singly(one)
+            return [one.entry_id for one in batch if not await self._apply_singly(one)]
+        return []
 
-    async def _apply_singly(self, one: Reported) -> None:
+    async def _apply_singly(self, one: Reported) -> bool:
         """A batch was refused whole: find the report that cannot be applied, so that it does not stop the others.
 
         Its entry stays pending and is tried again: its queue entry may be gone already, so nobody else would end its task.
         """
-        refused = False
+        good = True
         for event in one.events:
             try:
                 await self._advance([event], [])
             except Refused as error:
-                refused = True
+                good = False
                 self._log.error("report_refused", task_id=event.task_id, error=str(error))
-        if not refused:
+        if good and one.ends:
             await self._advance([], [one.entry_id])
+        return good
 
     async def _advance(self, events: Sequence[TaskEvent], entries: Sequence[str]) -> None:
         advanced = await self._store.advance(self._at, events, entries)
@@ -140,14 +113,6 @@ class Advancer:
                 )
         for scenario_id in advanced.finished:
             self._log.info("scenario_finished", scenario_id=scenario_id)
-
-
-def _is_special(event: TaskEvent) -> bool:
-    return event.kind is EventKind.LOOK or "spawn" in event.fields
-
-
-def _is_full(error: Unavailable) -> bool:
-    return isinstance(error, Overloaded) or str(error).startswith("OOM")
 
 
 def _event_of(flat: Sequence[bytes]) -> TaskEvent:

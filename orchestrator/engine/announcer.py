@@ -84,4 +84,6 @@ class Announcer:
         wanting = [one.id for one in endpoints if one.wants(kind, name, tenant)]
         body = dumps(await notice(self._store, said)) if wanting else b"{}"
         event = Event(kind, short_uuid(scenario_id, entry.entry_id), body, scenario_id, entry.entry_id)
-        await self._deliveries.announce(self._at, event, wanting)
+        made = await self._deliveries.announce(self._at, event, wanting)
+        for endpoint_id in set(wanting) - made.keys():
+            self._log.warning("webhook_dropped", endpoint_id=endpoint_id, scenario_id=scenario_id)

@@ -1,8 +1,18 @@
-"""Conditions of the engine's own: whether there is anything to undo."""
+"""What is known when a task is decided, and conditions of the engine's own: whether there is anything to undo."""
 
+from collections.abc import Mapping
+
+from orchestrator.store.deciding import ends_of
 from orchestrator.store.records import TaskRecord
 from orchestrator.store.store import Store
+from orchestrator.templates import runtime
 from workers_sdk.protocol.messages import Status
+
+
+async def known_to(store: Store, task: TaskRecord) -> Mapping[str, runtime.Known]:
+    """What became of the tasks that a task takes something of."""
+    ends = await ends_of(store, runtime.wanted(task.on_ready))
+    return {task_id: runtime.Known(*end) for task_id, end in ends.items()}
 
 
 async def why_not_undone(store: Store, task: TaskRecord) -> str:

@@ -4,13 +4,15 @@ The scripts ask by a report `look`. What is decided goes through the same script
 task went on meanwhile, so deciding twice is harmless.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 
+from orchestrator.store.deciding import is_paused
 from orchestrator.store.records import TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import runtime
@@ -18,7 +20,7 @@ from workers_sdk.protocol.keys import Partition
 from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps, template_texts
 
 from .children import Children
-from .conditions import why_not_undone
+from .conditions import known_to, why_not_undone
 from .gates import Gates
 from .launcher import Launcher
 from .machines import Machines
@@ -27,6 +29,8 @@ from .subscenarios import SubScenarios
 Known = Mapping[str, runtime.Known]
 OURS: Final = "orchestrator"
 """Service of tasks that no worker does."""
+MAKING: Final = 4
+"""Tasks whose children are made at the same time: those of one may take 32 MB."""
 
 
 class Decider:
@@ -42,6 +46,7 @@ class Decider:
         self._scenarios = SubScenarios(store, launcher)
         self._children = Children(store)
         self._machines = Machines(store)
+        self._making = asyncio.Semaphore(MAKING)
         self._log = structlog.get_logger().bind(duty="decider")
 
     async def look(self, at: Partition, task_id: str) -> list[TaskEvent]:
@@ -93,7 +98,7 @@ class Decider:
             return await self._machines.look(at, task)
         if "state" in task.on_ready:
             return await self._machines.ended(task)
-        known = await self._known(runtime.wanted(task.on_ready))
+        known = await known_to(self._store, task)
         if reason := await self._reason_to_skip(task, known):
             return [skipped(task, *reason)]
         if "foreach" in task.on_ready:
@@ -107,7 +112,7 @@ class Decider:
         self, at: Partition, task: TaskRecord, known: Known, fields: Mapping[str, str]
     ) -> list[TaskEvent]:
         """Begin it: here when it is the orchestrator's own and may begin, else by handing it out."""
-        if task.service == OURS and await self._is_paused(task):
+        if task.service == OURS and await is_paused(self._store, task.scenario_id):
             return [
                 decided(task, EventKind.GO, fields)
             ]  # it is put aside until the resume, and looked at again
@@ -118,10 +123,6 @@ class Decider:
             variables = runtime.variables_of(task.on_ready, known)
             return await self._scenarios.start(at, task, variables, fields)
         return [decided(task, EventKind.GO, fields)]
-
-    async def _is_paused(self, task: TaskRecord) -> bool:
-        scenario = await self._store.scenario(task.scenario_id)
-        return scenario is not None and scenario.paused is not None
 
     async def _reason_to_skip(self, task: TaskRecord, known: Known) -> tuple[str, str] | None:
         """Type and message of the error of a task that is not to be done."""
@@ -137,14 +138,11 @@ class Decider:
         items = runtime.items(task.on_ready, known)
         if not items:
             return [decided(task, EventKind.SUCCESS, {"result": "[]"})]
-        word = await self._children.for_each(at, task, known, items)
+        async with self._making:
+            word = await self._children.for_each(at, task, known, items)
         if word in ("OK", "STALE"):
             return []
         return [failed(task, word.lower(), f"its {len(items)} children cannot be made")]
-
-    async def _known(self, task_ids: Sequence[str]) -> Known:
-        tasks = [task for task in await self._store.tasks(task_ids) if task]
-        return {task.id: runtime.Known(task.status.value, task.result, task.result_ref) for task in tasks}
 
 
 def decided(

@@ -19,7 +19,7 @@ from .decider import Decider
 from .filler import Filler
 from .gates import Gates
 from .launcher import Launcher
-from .loop import Duty, Seams, keep_going
+from .loop import Answering, Duty, Seams, keep_going
 from .machines import Machines
 from .materializer import Materializer
 from .overdue import Overdue
@@ -84,14 +84,16 @@ class Engine:
         filler = Filler(self._store, at, stop)
         self._fillers[at.index] = filler
         purger = Purger(self._store, self._seams, at, stop, self._artifacts)
-        handlers = {**self._timers(), **filler.handlers(), **schedules, "purge": purger.due}
+        answering = Answering(self._seams.clock)
+        overdue = {"overdue": Overdue(self._store, answering.for_s).fire}
+        handlers = {**overdue, **self._timers(), **filler.handlers(), **schedules, "purge": purger.due}
         return [
             filler,
             purger,
             Materializer(self._store, self._seams, at, self.name),
             Advancer(self._store, self._seams, at, self.name, Decider(self._store, self._launcher)),
             Sweeper(self._store, self._seams, at, stop),
-            Timekeeper(self._store, self._seams, at, stop, handlers),
+            Timekeeper(self._store, self._seams, at, stop, handlers, answering),
             *([scheduler] if scheduler else []),
         ]
 
@@ -104,7 +106,7 @@ class Engine:
         reviver = Reviver(self._store)
         revivals = {"revive": reviver.revive, "redrive": reviver.redrive}
         others = {"cancel-batch": Batches(self._store).carry_on, "state": Machines(self._store).due}
-        return {"overdue": Overdue(self._store).fire, "gate": Gates(self._store).due, **revivals, **others}
+        return {"gate": Gates(self._store).due, **revivals, **others}
 
     async def _leave(self) -> None:
         """What is pending for this replica keeps its name in the group; another one takes it over."""

@@ -1,5 +1,7 @@
 """Ends attempts and tasks that used up one of their four times."""
 
+import math
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -17,13 +19,20 @@ _CAUSES: Final = {
     "TOTAL": ("total_timeout", "it was not done within {} s, all attempts together", False),
 }
 """Word of `overdue.lua` -> type and message of the error, and whether another attempt makes sense."""
+_OF_WORKERS: Final = ("QUEUE", "RUN", "HEARTBEAT")
+"""What a worker may have done in time, and could not report while Redis did not answer."""
 
 
 class Overdue:
-    """Acts on the timers `overdue:<task id>`."""
+    """Acts on the timers `overdue:<task id>`.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        answering_s: for how long Redis has answered.
+    """
+
+    def __init__(self, store: Store, answering_s: Callable[[], float] = lambda: math.inf) -> None:
         self._store = store
+        self._answering_s = answering_s
         self._log = structlog.get_logger().bind(duty="overdue")
 
     async def fire(self, at: Partition, task_id: str) -> bool:
@@ -31,6 +40,8 @@ class Overdue:
         found = await overdue(self._store, at, task_id)
         if found.word not in _CAUSES:
             return found.word != "NOT_DUE"
+        if found.word in _OF_WORKERS and not self._could_report(found.allowed_ms):
+            return False
         kind, message, again = _CAUSES[found.word]
         error = {"type": kind, "message": message.format(f"{found.allowed_ms / 1000:g}"), "retry": again}
         event = TaskEvent(
@@ -40,3 +51,7 @@ class Overdue:
         self._log.warning("task_overdue", task_id=task_id, cause=kind, outcome=outcome.value)
         # Before a next attempt the timer stays and is set anew when it fires.
         return outcome is Outcome.FINISHED
+
+    def _could_report(self, allowed_ms: int) -> bool:
+        """Whether there was time for it since the last outage."""
+        return self._answering_s() >= min(allowed_ms, self._store.policy.lease_ms) / 1000

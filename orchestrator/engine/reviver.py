@@ -10,7 +10,7 @@ from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import Partition
 
 A_STEP: Final = 1_000
-"""Dead letters of a step: some seconds at most, since other timers wait meanwhile."""
+"""Dead letters that a step looks at: a second or so, since other timers wait meanwhile."""
 
 
 class Reviver:
@@ -30,7 +30,7 @@ class Reviver:
         return True
 
     async def redrive(self, at: Partition, subject: str) -> bool:
-        """Redrive some of the dead letters that are left; the timer stays until there are none."""
+        """Look at some of the dead letters that are left; the rest has a timer of its own."""
         over = await self._letters.carry_on(at, subject, most=A_STEP)
         self._log.info("dead_letters_redriven", subject=subject, over=over)
-        return over
+        return True

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from orchestrator.store.outcomes import Overloaded, TenantFull
 from orchestrator.store.records import Cause
 from orchestrator.store.schedule_records import Fire, FireOutcome, ScheduleRecord, State
 from orchestrator.store.schedules import Schedules
@@ -106,11 +107,15 @@ class Scheduler:
         told = record.definition
         moment = datetime.fromtimestamp(fire.fire_ms / 1000, UTC)
         try:
-            await self._launcher.launch(told.scenario, told.variables, fire.scenario_id, now=moment)
-        except NOT_TO_BE as error:
+            await self._launcher.launch(
+                told.scenario, told.variables, fire.scenario_id, now=moment, owner=told.owner, admit=True
+            )
+        except (*NOT_TO_BE, Overloaded) as error:
             if await self._store.scenario(fire.scenario_id) is None:
-                self._log.error("schedule_failed", schedule_id=record.schedule_id, error=str(error))
-                return await self._ended(record, fire, FireOutcome.FAILED, cause_of(error))
+                outcome = FireOutcome.REFUSED if isinstance(error, Overloaded) else FireOutcome.FAILED
+                log = self._log.warning if outcome is FireOutcome.REFUSED else self._log.error
+                log("schedule_failed", schedule_id=record.schedule_id, outcome=outcome, error=str(error))
+                return await self._ended(record, fire, outcome, cause_of(error))
         return await self._ended(record, fire, FireOutcome.STARTED)
 
     async def _ended(
@@ -125,7 +130,7 @@ class Scheduler:
                 scenario_id=fire.scenario_id,
                 missed=fire.missed,
             )
-        return word in ("DONE", "STALE")
+        return word == "STALE" or (word == "DONE" and outcome is not FireOutcome.REFUSED)
 
     async def _cancel(self, schedule_id: str, scenario_id: str) -> None:
         cause = Cause("the next scenario of its schedule is due", f"schedule {schedule_id}")
@@ -135,8 +140,10 @@ class Scheduler:
 
 
 def cause_of(error: Exception) -> dict[str, str]:
-    """An error of `NOT_TO_BE` as it is kept: the first problem of a template, and how many more there are."""
+    """Why there was no scenario, as it is kept: the first problem of a template, and how many more there are."""
     kind, message = type(error).__name__, str(error)
+    if isinstance(error, Overloaded):
+        kind = "too_many_requests" if isinstance(error, TenantFull) else "overloaded"
     if isinstance(error, TemplateError) and error.problems:
         first, more = error.problems[0], len(error.problems) - 1
         kind, message = first.code, str(first) + (f" and {more} more" if more else "")

@@ -12,6 +12,7 @@ import structlog
 from orchestrator.egress import Egress
 from orchestrator.signing import signature
 from orchestrator.store.deliveries import DONE_MS, Deliveries, Due, Verdict
+from orchestrator.store.endpoint_standing import standings
 from orchestrator.store.endpoints import Endpoint, Endpoints
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import Partition
@@ -66,6 +67,7 @@ class Sender:
         self.endpoints = Endpoints(store)
         self.deliveries = Deliveries(store, self.sending.keep_ms)
         self.turn = asyncio.Lock()  # held from counting the room to `send`, else two would take the same
+        self._store = store
         self._seams = seams
         self._post = Post(self.sending.egress, self.sending.timeout_s, seams.clock)
         self._under_way: dict[asyncio.Task[None], str] = {}
@@ -134,7 +136,7 @@ class Sender:
         try:
             since_ms = await self._recorded(at, due, verdict)
             log.info("webhook_sent", outcome=verdict.status, ms=answer.ms)
-            if reason := self._reason(answer, since_ms, now_ms):
+            if reason := await self._reason(endpoint.id, answer, since_ms, now_ms):
                 await self.endpoints.disable(endpoint.id, reason)
                 log.warning("webhook_disabled", reason=reason)
         except (Unavailable, Refused) as error:
@@ -152,12 +154,15 @@ class Sender:
                 await self._seams.clock.sleep(self._seams.randomness.uniform(0.2, 0.5))
         return None
 
-    def _reason(self, answer: Answer, since_ms: int | None, now_ms: int) -> str:
-        """Why nothing more should be sent to an endpoint, or empty."""
+    async def _reason(self, endpoint_id: str, answer: Answer, since_ms: int | None, now_ms: int) -> str:
+        """Why nothing more should be sent to an endpoint, or empty. `since_ms`: since when attempts from here fail."""
         if answer.status == GONE:
             return "The endpoint answered 410 Gone."
-        if since_ms and now_ms - since_ms > self.sending.patience_ms:
-            return f"All attempts of the last {self.sending.patience_ms // 86_400_000} days failed."
+        latest_ms = now_ms - self.sending.patience_ms
+        if since_ms and since_ms < latest_ms:
+            failing_ms = (await standings(self._store, [endpoint_id]))[endpoint_id].failing_ms
+            if 0 < failing_ms < latest_ms:  # no other partition had a success since
+                return f"All attempts of the last {self.sending.patience_ms // 86_400_000} days failed."
         return ""
 
 

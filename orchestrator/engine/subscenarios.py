@@ -10,6 +10,7 @@ from workers_sdk.protocol.keys import Partition, short_uuid
 from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps
 
 from .children import inline
+from .conditions import known_to
 from .launcher import NOT_TO_BE, Launcher
 
 MAX_DEPTH: Final = 5
@@ -33,15 +34,23 @@ class SubScenarios:
     async def start(
         self, at: Partition, task: TaskRecord, variables: Mapping[str, Any], fields: Mapping[str, str]
     ) -> list[TaskEvent]:
-        """Hold the task, then start its scenario. A crash in between is found by the next look at the task."""
-        child_id = short_uuid(task.scenario_id, f"{task.id}/scenario/{task.attempt + 1}")
+        """Hold the task, then start its scenario, unless it has one that goes on. A crash in between is found by the next look
+        at the task."""
+        known = await self._known(task)
+        child_id = known or short_uuid(task.scenario_id, f"{task.id}/scenario/{task.attempt + 1}")
         said = {"child_scenario_id": child_id, **fields}
         held = TaskEvent(task.id, EventKind.HOLD, task.token, said, cursor=task.attempt + 1, by_engine=True)
         await self._store.advance(at, [held])
         now_held = await self._store.task(task.id)
         if now_held is None or now_held.child_scenario_id != child_id or now_held.status.is_final:
             return []
-        return await self._launch(now_held, variables)
+        return await (self.look(now_held) if known else self._launch(now_held, variables))
+
+    async def _known(self, task: TaskRecord) -> str:
+        """The scenario that the task was before it was brought back, if that lives again or has succeeded since."""
+        child = await self._store.scenario(task.child_scenario_id) if task.child_scenario_id else None
+        over = child is None or child.cancel or child.status in (Status.FAILED, Status.CANCELLED)
+        return "" if over else task.child_scenario_id
 
     async def look(self, task: TaskRecord) -> list[TaskEvent]:
         """What becomes of a held task, after its scenario ended or a crash."""
@@ -81,14 +90,12 @@ class SubScenarios:
             continue
 
     async def _variables(self, task: TaskRecord) -> dict[str, Any]:
-        tasks = await self._store.tasks(runtime.wanted(task.on_ready))
-        known = {one.id: runtime.Known(one.status.value, one.result, one.result_ref) for one in tasks if one}
-        return runtime.variables_of(task.on_ready, known)
+        return runtime.variables_of(task.on_ready, await known_to(self._store, task))
 
     async def _end(self, task: TaskRecord, child: ScenarioRecord) -> TaskEvent:
         if child.status is not Status.SUCCESS:
             again = child.status is Status.FAILED
-            message = f"scenario {child.scenario_id} ended as {child.status.value}"
+            message = f"scenario {child.scenario_id} ended as {child.status.value}{_reason(child)}"
             return _failed(task, f"scenario_{child.status.value}", message, again=again)
         results, ref = await self._results(child)
         value = inline({"scenario_id": child.scenario_id, "results": results})
@@ -106,6 +113,14 @@ class SubScenarios:
                     results[task.name] = task.result
                     ref = task.result_ref or ref
         return results, ref
+
+
+def _reason(child: ScenarioRecord) -> str:
+    """Why somebody cancelled it, and who."""
+    if not isinstance(child.cancel, dict):
+        return ""
+    by = f" (by {child.cancel['by']})" if child.cancel.get("by") else ""
+    return f": {child.cancel.get('message', '')}{by}"
 
 
 def _failed(task: TaskRecord, code: str, message: str, *, again: bool = False) -> TaskEvent:

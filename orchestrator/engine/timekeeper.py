@@ -27,6 +27,7 @@ class Timekeeper:
 
     Args:
         handlers: for more kinds of timers than it knows itself.
+        answering: kept up to date by this one, for handlers that want to know it.
     """
 
     name = "timekeeper"
@@ -38,12 +39,13 @@ class Timekeeper:
         at: Partition,
         stop: asyncio.Event,
         handlers: Mapping[str, Handler] | None = None,
+        answering: Answering | None = None,
     ) -> None:
         self._store = store
         self._seams = seams
         self._at = at
         self._stop = stop
-        self._answering = Answering(seams.clock)
+        self._answering = answering or Answering(seams.clock)
         self._handlers: Mapping[str, Handler] = {
             "start": self._start,
             "cancel": self._cancel,

@@ -97,14 +97,14 @@ def _id_list(ids: Sequence[str]) -> str:
     return '["' + '","'.join(ids) + '"]' if ids else "[]"
 
 
-def report_arguments(events: Iterable[TaskEvent], *, by_http: bool) -> list[str | int]:
+def report_arguments(events: Iterable[TaskEvent], *, by_http: bool, max_lost: int) -> list[str | int]:
     """Reports as advance.lua takes them."""
     flat: list[str | int] = []
     for event in events:
         way = _way(event, by_http=by_http)
         fields = event.fields
         if event.kind is EventKind.FAILED:
-            fields = failure_fields(fields)
+            fields = failure_fields(fields, max_lost)
             if event.by_engine and fields["error_type"] not in TIMEOUTS:
                 fields["fingerprint"] = ""  # no attempt failed
         flat += (event.task_id, event.kind, event.token, way, event.cursor, 2 * len(fields))
@@ -119,7 +119,7 @@ def _way(event: TaskEvent, *, by_http: bool) -> str:
     return "http" if by_http else "acked" if event.acked else "stream"
 
 
-def failure_fields(fields: Mapping[str, str]) -> dict[str, str]:
+def failure_fields(fields: Mapping[str, str], max_lost: int) -> dict[str, str]:
     """Fields of a failure with what the policy of its task asks for: the error's type, and what the handler said of a
     next attempt. Text that is no JSON object becomes the message of one."""
     error = _object(fields.get("error", ""))
@@ -128,10 +128,17 @@ def failure_fields(fields: Mapping[str, str]) -> dict[str, str]:
     except TypeError:  # nested deeper than can be written again
         error = {"type": "failed", "message": "the error is nested too deep"}
         text = dumps(error).decode()
-    after_ms = error.get("retry_after_ms")
-    hint = "never" if error.get("retry") is False else str(after_ms) if _is_delay(after_ms) else ""
-    more = {"error": text, "error_type": str(error["type"])[:200], "retry": hint}
+    more = {"error": text, "error_type": str(error["type"])[:200], "retry": _hint(error, max_lost)}
     return {**fields, **more, "fingerprint": fingerprint(error)}
+
+
+def _hint(error: Mapping[str, Any], max_lost: int) -> str:
+    after_ms = error.get("retry_after_ms")
+    if error.get("retry") is False:
+        return "never"
+    if error.get("lost") is True:
+        return f"lost {max_lost}"
+    return str(after_ms) if _is_delay(after_ms) else ""
 
 
 def _object(text: str) -> dict[str, Any]:

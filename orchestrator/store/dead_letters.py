@@ -5,25 +5,30 @@ dismissed, or removed with its scenario.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from workers_sdk.protocol.keys import Partition, is_service
-from workers_sdk.protocol.messages import template_texts
+from workers_sdk.protocol.messages import Status, template_texts
 
 from .edits import Edits
-from .listing import Position, newest_of
+from .listing import BadCursor, Position, newest_of
 from .reading import task_record
 from .records import TaskRecord
+from .redrive import Redrive
 from .revival import Revival
 from .store import Store
 
 MOST_KINDS: Final = 1_000
 """Kinds of a partition that are looked at, the latest first."""
 PAGE: Final = 500
+STEP_MS: Final = 100
+"""Between two steps of a large redrive, so that other timers have their turn."""
 EDIT_TRIES: Final = 5
 
+_Sum = tuple[int, str, int, int]
+"""When the latest letter of a kind came, its id, when the first came, and how many there are."""
 _FINGERPRINT: Final = re.compile(r"(.+):([0-9a-f]{16})")
 
 
@@ -68,6 +73,7 @@ class DeadLetters:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._revival = Revival(store)
+        self._redrive = Redrive(store)
 
     async def kinds(self, limit: int) -> tuple[list[Kind], int]:
         """What went wrong, the latest first; and how many dead letters there are in all."""
@@ -78,22 +84,35 @@ class DeadLetters:
             names = await link.execute("ZREVRANGE", at.dead_letter_kinds, 0, MOST_KINDS - 1)
             for name in names:
                 found.setdefault(name.decode(), []).append(at)
-        kinds = [kind for name, places in found.items() if (kind := await self._kind(name, places))]
-        return sorted(kinds, key=lambda kind: -kind.last_ms)[:limit], total
+        names, sums = list(found), dict[str, _Sum]()
+        for first in range(0, len(names), PAGE):
+            sums |= await self._sums({name: found[name] for name in names[first : first + PAGE]})
+        latest = sorted(sums.items(), key=lambda one: one[1], reverse=True)[:limit]
+        samples = await self._store.tasks([newest for _, (_, newest, _, _) in latest])
+        return [
+            Kind(name, count, first_ms, last_ms, task)
+            for (name, (last_ms, _, first_ms, count)), task in zip(latest, samples, strict=True)
+            if task  # else it was removed a moment ago
+        ], total
 
-    async def _kind(self, name: str, places: Sequence[Partition]) -> Kind | None:
-        keys = [at.dead_letters_of(name) for at in places]
-        link = self._store.link
-        counts = await link.execute_many([("ZCARD", key) for key in keys])
-        firsts = await link.execute_many([("ZRANGE", key, 0, 0, "WITHSCORES") for key in keys])
-        lasts = await link.execute_many([("ZREVRANGE", key, 0, 0, "WITHSCORES") for key in keys])
-        ends = [(int(float(last[1])), last[0].decode()) for last in lasts if last]
-        if not ends:
-            return None  # redriven a moment ago
-        last_ms, newest = max(ends)
-        sample = await self._store.task(newest)
-        first_ms = min(int(float(first[1])) for first in firsts if first)
-        return Kind(name, sum(counts), first_ms, last_ms, sample) if sample else None
+    async def _sums(self, found: Mapping[str, Sequence[Partition]]) -> dict[str, _Sum]:
+        """Kinds that still have letters, in one round trip."""
+        keys = [(name, at.dead_letters_of(name)) for name, places in found.items() for at in places]
+        commands: list[tuple[str | int, ...]] = []
+        for _, key in keys:
+            commands += [("ZCARD", key), ("ZRANGE", key, 0, 0, "WITHSCORES")]
+            commands += [("ZREVRANGE", key, 0, 0, "WITHSCORES")]
+        replies = await self._store.link.execute_many(commands)
+        sums: dict[str, _Sum] = {}
+        for (name, _), count, first, last in zip(
+            keys, replies[::3], replies[1::3], replies[2::3], strict=True
+        ):
+            if first and last:
+                one = int(float(last[1])), last[0].decode(), int(float(first[1])), int(count)
+                other = sums.get(name, one)
+                of_all = one[3] + other[3] if name in sums else one[3]
+                sums[name] = (*max(one, other)[:2], min(one[2], other[2]), of_all)
+        return sums
 
     async def letters(self, fingerprint: str | None, *, cursor: str | None, limit: int) -> LetterPage:
         """Dead letters of a kind, or of all kinds. Raises: BadCursor."""
@@ -134,66 +153,46 @@ class DeadLetters:
         return str(word)
 
     async def redrive_one(self, task_id: str) -> str:
-        """Hand out a dead letter again, with all that ended because of it: OK, NOT_DEAD, UNKNOWN or a word of `Revived`."""
+        """Hand out a dead letter again, with all that ended because of it: OK, NOT_DEAD, UNKNOWN or a word of `Revived`. So
+        does a gate that failed, and a scenario within: it opens, or starts, anew."""
         task = await self._store.task(task_id)
         if task is None:
             return "UNKNOWN"
-        if not task.fingerprint:
+        if not task.fingerprint and not _is_of_the_engine(task):
             return "NOT_DEAD"
         revived = await self._revival.redrive(task.scenario_id, [task_id])
         return "NOT_DEAD" if revived.word == "OK" and task_id not in revived.ids else revived.word
 
     async def redrive(self, fingerprint: str | None, *, most: int) -> Handled:
-        """Redrive a kind, or all: about `most` now, the engine goes on with the rest. Those that die anew meanwhile stay."""
-        done, left, carried_on = 0, 0, False
+        """Redrive a kind, or all: about `most` are looked at now, the engine goes on with the rest. Those that die anew
+        meanwhile stay."""
+        looked, done, left, carried_on = 0, 0, 0, False
         for at in self._store.partitions:
-            latest = await self._store.link.execute("ZREVRANGE", _key(at, fingerprint), 0, 0, "WITHSCORES")
+            key = _key(at, fingerprint)
+            latest = await self._store.link.execute("ZREVRANGE", key, 0, 0, "WITHSCORES")
             until_ms = int(float(latest[1])) if latest else 0
-            handled = await self.redrive_until(at, fingerprint, until_ms, most=most - done)
-            done, left = done + handled.done, left + handled.left
-            carried_on |= handled.carried_on
-            if handled.carried_on:
-                await self._remind(at, f"redrive:{until_ms}:{fingerprint or ''}", keep=True)
+            step = await self._redrive.step(key, None, until_ms, most=most - looked)
+            looked, done = looked + step.looked, done + step.done
+            rest = int(await self._store.link.execute("ZCOUNT", key, "-inf", until_ms))
+            left += rest
+            if rest and not step.over:
+                carried_on = True
+                await self._remind(at, _timer(until_ms, fingerprint, step.after), keep=True)
         return Handled(done, left, carried_on)
 
-    async def redrive_until(
-        self, at: Partition, fingerprint: str | None, until_ms: int, *, most: int
-    ) -> Handled:
-        """Redrive those of a partition that died until then, the oldest first."""
-        key = _key(at, fingerprint)
-
-        async def page(offset: int) -> list[bytes]:
-            found = await self._store.link.execute(
-                "ZRANGEBYSCORE", key, "-inf", until_ms, "LIMIT", offset, PAGE
-            )
-            return list(found)
-
-        done, exhausted = await _until(most, page, self._redrive_some)
-        left = await self._store.link.execute("ZCOUNT", key, "-inf", until_ms)
-        return Handled(done, left, left > 0 and not exhausted)
-
-    async def _redrive_some(self, task_ids: list[str]) -> int:
-        by_scenario: dict[str, list[TaskRecord]] = {}
-        for task in await self._store.tasks(task_ids):
-            if task:
-                by_scenario.setdefault(task.scenario_id, []).append(task)
-        done = 0
-        for scenario_id, tasks in by_scenario.items():
-            wanted = [task.id for task in tasks]
-            alone = not any(task.consumers or task.rules or task.group for task in tasks)
-            redrive = self._revival.redrive_alone if alone else self._revival.redrive
-            done += len({*(await redrive(scenario_id, wanted)).ids} & {*wanted})
-        return done
-
     async def carry_on(self, at: Partition, subject: str, *, most: int) -> bool:
-        """Go on with a redrive whose timer is `redrive:<subject>`: whether it is over."""
-        ms, _, fingerprint = subject.partition(":")
-        handled = Handled(0, 0)
-        if ms.isdigit() and (not fingerprint or is_fingerprint(fingerprint)):
-            handled = await self.redrive_until(at, fingerprint or None, int(ms), most=most)
-        if not handled.carried_on:
-            await self._remind(at, f"redrive:{subject}", keep=False)
-        return not handled.carried_on
+        """Go on with a redrive whose timer is `redrive:<subject>`, for a step of about `most` letters: whether it is over.
+        The next step has a timer of its own, which says where to go on."""
+        over = True
+        if begun := _begun(subject):
+            until_ms, fingerprint, after = begun
+            step = await self._redrive.step(_key(at, fingerprint), after, until_ms, most=most)
+            over = step.over
+            if not over:
+                timer = _timer(until_ms, fingerprint, step.after)
+                await self._remind(at, timer, keep=True, delay_ms=STEP_MS)
+        await self._remind(at, f"redrive:{subject}", keep=False)
+        return over
 
     async def dismiss(self, fingerprint: str | None, *, most: int) -> Handled:
         """Take the dead letters of a kind, or all, off the list, about `most` of them. They stay failed."""
@@ -219,13 +218,35 @@ class DeadLetters:
         values = {"letters": at.dead_letters, "prefix": at.prefix}
         return int(await self._store.call("dismiss", values, list(task_ids)))
 
-    async def _remind(self, at: Partition, timer: str, *, keep: bool) -> None:
-        values = {"timers": at.timers, "timer": timer, "delay_ms": 0, "keep": int(keep)}
+    async def _remind(self, at: Partition, timer: str, *, keep: bool, delay_ms: int = 0) -> None:
+        values = {"timers": at.timers, "timer": timer, "delay_ms": delay_ms, "keep": int(keep)}
         await self._store.call("remind", values)
 
 
 def _key(at: Partition, fingerprint: str | None) -> str:
     return at.dead_letters_of(fingerprint) if fingerprint else at.dead_letters
+
+
+def _is_of_the_engine(task: TaskRecord) -> bool:
+    """Whether it failed by itself, though no worker did it; one with children failed because of them."""
+    is_one = "gate" in task.on_ready or "scenario" in task.on_ready
+    return task.status is Status.FAILED and is_one and task.group is None
+
+
+def _timer(until_ms: int, fingerprint: str | None, after: Position | None) -> str:
+    return f"redrive:{until_ms}:{fingerprint or ''}" + (f" {after}" if after else "")
+
+
+def _begun(subject: str) -> tuple[int, str | None, Position | None] | None:
+    """What `_timer` said; None for what is no redrive."""
+    head, _, place = subject.partition(" ")
+    ms, _, fingerprint = head.partition(":")
+    if not ms.isdigit() or (fingerprint and not is_fingerprint(fingerprint)):
+        return None
+    try:
+        return int(ms), fingerprint or None, Position.parse(place) if place else None
+    except BadCursor:
+        return None
 
 
 async def _until(

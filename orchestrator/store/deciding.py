@@ -1,9 +1,11 @@
-"""What the engine does to tasks that it was asked about: children, and times that are used up."""
+"""What the engine does to tasks that it was asked about, and what it reads for that: only what it needs, since lists of ids
+may be long."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
+from workers_sdk.protocol.messages import loads
 
 from .arguments import MAX_SCENARIO_BYTES, chunks_of
 from .outcomes import Overdue
@@ -66,6 +68,35 @@ async def spawn(
         written = int(rest[0])
         store.on_touched(at, rest[1:])
     return "OK"
+
+
+async def ends_of(store: Store, task_ids: Sequence[str]) -> dict[str, tuple[str, Any, str]]:
+    """Status, result and `result_ref` of those tasks that exist, by id."""
+    if not task_ids:
+        return {}
+    keys = [store.partitions.of(task_id).task(task_id) for task_id in task_ids]
+    replies = await store.link.execute_many(
+        [("HMGET", key, "status", "result", "result_ref") for key in keys]
+    )
+    return {
+        task_id: (status.decode(), _value(result or b""), (ref or b"").decode(errors="replace"))
+        for task_id, (status, result, ref) in zip(task_ids, replies, strict=True)
+        if status
+    }
+
+
+def _value(result: bytes) -> Any:
+    """As `task_record` reads it."""
+    try:
+        return loads(result) if result else None
+    except ValueError:
+        return result.decode(errors="replace")
+
+
+async def is_paused(store: Store, scenario_id: str) -> bool:
+    """Whether a scenario is paused."""
+    key = store.partitions.of(scenario_id).scenario(scenario_id)
+    return bool(await store.link.execute("HGET", key, "paused"))
 
 
 async def overdue(store: Store, at: Partition, task_id: str) -> Overdue:

@@ -101,16 +101,17 @@ class Deliveries:
         self._store = store
         self._keep_ms = keep_ms
 
-    async def announce(self, at: Partition, event: Event, endpoint_ids: Sequence[str]) -> list[str]:
+    async def announce(self, at: Partition, event: Event, endpoint_ids: Sequence[str]) -> dict[str, str]:
         """Make a delivery for each endpoint, and remove the entry of the event. Again it changes nothing.
 
         Returns:
-            Ids of the deliveries.
+            Ids of the deliveries by that of their endpoint; without those for which too many wait: these are dropped.
         """
-        ids = [short_uuid(event.id, one) for one in endpoint_ids]
+        ids = {one: short_uuid(event.id, one) for one in endpoint_ids}
         values = {
             "outbox": at.outbox,
             "webhooks": at.webhooks,
+            "failing": at.webhooks_failing,
             "prefix": at.prefix,
             "group": GROUP_ORCHESTRATOR,
             "entry_id": event.entry_id,
@@ -118,11 +119,12 @@ class Deliveries:
             "scenario_id": event.scenario_id,
             "keep_ms": PENDING_MS,
             "listed_ms": PENDING_MS + self._keep_ms,
+            "most": -(-self._store.policy.max_deliveries // self._store.partitions.count),
             "payload": event.body,
         }
-        pairs = [word for pair in zip(endpoint_ids, ids, strict=True) for word in pair]
-        await self._store.call("webhook_announce", values, pairs)
-        return ids
+        pairs = [word for pair in ids.items() for word in pair]
+        _, *dropped = await self._store.call("webhook_announce", values, pairs)
+        return {one: ids[one] for one in endpoint_ids if one.encode() not in dropped}
 
     async def take(
         self, at: Partition, rooms: Sequence[tuple[str, int]], *, total: int, hold_ms: int

@@ -43,6 +43,10 @@ class Durability:
             return cls("replicated", int(found[1]))
         raise ValueError(f"not memory, fsync or replicated(1) to replicated({MAX_REPLICAS})")
 
+    def __str__(self) -> str:
+        """The reverse of `parse`."""
+        return f"replicated({self.replicas})" if self.kind == "replicated" else self.kind
+
     def json(self) -> Json:
         """As the API says it."""
         return {"replicated": self.replicas} if self.kind == "replicated" else self.kind

@@ -154,15 +154,6 @@ class Endpoints:
         """Whether anybody is, or was and may still have to be, told of what happens in a partition."""
         return bool(await self._store.link.execute("EXISTS", at.webhooks, at.outbox))
 
-    async def failing_since(self) -> dict[str, str]:
-        """Since when all attempts for an endpoint failed, by id; of those whose last one did. From one partition at least."""
-        commands = [("HGETALL", at.webhooks_failing) for at in self._store.partitions]
-        first: dict[str, int] = {}
-        for flat in await self._store.link.execute_many(commands):
-            for endpoint_id, ms in _pairs(flat).items():
-                first[endpoint_id] = min(int(ms), first.get(endpoint_id, int(ms)))
-        return {endpoint_id: iso(ms) for endpoint_id, ms in first.items()}
-
     async def now_ms(self) -> int:
         """Time of Redis."""
         seconds, micros = await self._store.link.execute("TIME")

@@ -1,7 +1,7 @@
 """Looks at schedules and at counters: what is wrong when seen once."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from workers_sdk.protocol.keys import Partition
@@ -67,23 +67,33 @@ async def _tenants(store: Store, at: Partition) -> list[Fault]:
 
 
 async def _batches(store: Store, at: Partition, names: Names) -> list[Fault]:
-    faults = []
+    """What a batch says of its scenarios: those that are there, and those that were purged, which it keeps counting."""
+    faults: list[Fault] = []
     for batch_id in names.ids("batch"):
         key = at.batch(batch_id)
-        known = await store.link.execute("HGET", key, "unfinished")
+        flat = await store.link.execute("HGETALL", key)
         ids = await _all(store, at.batch_scenarios(batch_id))
         statuses = [status for (status,) in await _fields(store, [at.scenario(one) for one in ids], "status")]
-        real = sum(status in (b"pending", b"processing") for status in statuses)
-        if int(known or 0) != real and await store.link.execute("HGET", key, "unfinished") == known:
-            faults.append(
-                _of_count("batch_wrong", key, "unfinished", int(known or 0) if known else None, real)
-            )
+        if flat and await store.link.execute("HGETALL", key) == flat:  # else it changes: another time
+            faults += _of_batch(key, dict(zip(flat[::2], flat[1::2], strict=True)), Counter(filter(None, statuses)))
     return faults
+
+
+def _of_batch(key: str, facts: Mapping[bytes, bytes], statuses: Counter[bytes]) -> Iterator[Fault]:
+    real = {"unfinished": statuses[b"pending"] + statuses[b"processing"]}
+    for end in (b"success", b"failed", b"cancelled"):
+        real[end.decode()] = statuses[end] + int(facts.get(b"gone:" + end, 0))
+    real["total"] = sum(real.values())
+    for name, count in real.items():
+        known = facts.get(name.encode())
+        if int(known or 0) != count:
+            seen = None if known is None else int(known)
+            yield _of_count("batch_wrong", key, name, seen, count)
 
 
 def _of_count(kind: str, key: str, name: str, known: int | None, real: int) -> Fault:
     seen = "" if known is None else str(known)
-    text = f"it says {known or 0} unfinished scenarios and there are {real}"
+    text = f"it counts {known or 0} scenarios and there are {real}"
     return Fault(kind, f"{key} {name}", text, (seen, str(real)), MendCount(key, name, seen, real))
 
 

@@ -10,7 +10,8 @@ from workers_sdk.protocol.messages import Status, loads
 
 READ: Final = 500
 """Tasks read in one go; between two of them others have their turn."""
-_FIELDS: Final = ("status", "consumers", "released", "error", "rules", "group", "on_ready")
+FIELDS: Final = ("status", "consumers", "released", "error", "rules", "group", "on_ready")
+"""Of a task, for `node_of`."""
 
 Json = Any
 
@@ -66,9 +67,9 @@ async def read_graph(link: Link, at: Partition, scenario_id: str) -> Graph | Non
     graph: Graph = {}
     for first in range(0, len(ids), READ):
         some = ids[first : first + READ]
-        replies = await link.execute_many([("HMGET", at.task(task_id), *_FIELDS) for task_id in some])
+        replies = await link.execute_many([("HMGET", at.task(task_id), *FIELDS) for task_id in some])
         graph |= {
-            task_id: _node(task_id, values)
+            task_id: node_of(task_id, values)
             for task_id, values in zip(some, replies, strict=True)
             if values[0]
         }
@@ -83,7 +84,8 @@ async def read_graph(link: Link, at: Partition, scenario_id: str) -> Graph | Non
     return graph
 
 
-def _node(task_id: str, values: Sequence[bytes | None]) -> Node:
+def node_of(task_id: str, values: Sequence[bytes | None]) -> Node:
+    """A task without its parents."""
     status, consumers, released, error, rules, group, on_ready = ((value or b"").decode() for value in values)
     return Node(
         id=task_id,

@@ -13,9 +13,10 @@ class Policy:
         max_lost: a task whose workers were lost so often fails with cause `worker_lost`.
         retention_ms: how long a finished scenario is kept.
         retention_success_ms, retention_failed_ms, retention_cancelled_ms: the same by how it ended; None: as above.
-        max_unfinished: a new scenario is refused while so many are not finished; 0: never. The engine's own (schedules,
-            scenarios within scenarios) are counted, and not refused.
+        max_unfinished: a new scenario is refused while so many are not finished; 0: never. Scenarios within
+            scenarios are counted, and not refused.
         max_unfinished_of_tenant: the same within a tenant. Every partition takes its share of both, rounded up.
+        max_deliveries: a message of a webhook is dropped, and counted, while so many wait for its endpoint; 0: never.
         chunk: tasks written, purged or released in one script call; bounds the time of a script.
     """
 
@@ -28,6 +29,7 @@ class Policy:
     retention_cancelled_ms: int | None = None
     max_unfinished: int = 0
     max_unfinished_of_tenant: int = 0
+    max_deliveries: int = 0
     chunk: int = 64
 
     @property

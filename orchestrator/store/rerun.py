@@ -146,7 +146,8 @@ def _copy(
         variables=scenario.variables,
         template_hash=scenario.template_hash,
         task_ids=list(ids.values()),
-        tasks=[tasks[task_id] for task_id in _consumers_first(kept)],
+        # Copies first: what begins before all is written finds the results that it takes.
+        tasks=[tasks[task_id] for task_id in sorted(_consumers_first(kept), key=lambda one: kept[one].anew)],
         warnings=scenario.warnings,
         owner=scenario.owner,
         origin={"scenario_id": scenario.scenario_id, "task_id": first.task.id},

@@ -4,17 +4,17 @@ What to bring back is read from the tasks; whether each of them may live again i
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from workers_sdk.protocol.keys import Partition
 from workers_sdk.protocol.messages import Status
 
-from .graph import Graph, Node, over, read_graph
+from .graph import FIELDS, Graph, Node, node_of, over, read_graph
 from .store import Store
 
 CAUSED: Final = frozenset(
-    ("upstream_failed", "upstream_skipped", "upstream_cancelled", "join_not_met", "child_failed")
+    ("upstream_failed", "upstream_skipped", "upstream_cancelled", "join_not_met", "child_failed", "nothing_to_undo")
 )
 """Types of the errors of tasks that ended because others did."""
 CARRY_ON_MS: Final = 10_000
@@ -30,10 +30,12 @@ Item = list[str | int]
 @dataclass(frozen=True, slots=True)
 class Revived:
     """A word of `revive.lua`, or UNWRITTEN: not all tasks of the scenario exist (yet), or UNDONE: some of what had succeeded
-    was compensated, or LEFT: they belong to states that the scenario has left. `ids`: of the tasks that live again."""
+    was compensated, or LEFT: they belong to states that the scenario has left. `ids`: of the tasks that live again. `read`:
+    how many tasks were read to find that."""
 
     word: str
     ids: list[str] = field(default_factory=list)
+    read: int = 0
 
 
 class Revival:
@@ -48,18 +50,20 @@ class Revival:
         if graph is None or _is_undone(graph):
             return Revived("UNDONE" if graph else "UNWRITTEN")
         dead = [node for node in graph.values() if node.is_dead]
-        return await self._revive_some(scenario_id, graph, dead, "all")
+        return await self._with_above(scenario_id, await self._revive_some(scenario_id, graph, dead, "all"))
 
     async def redrive(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
         """Bring back some tasks of a scenario, and what ended because of them."""
         graph = await self._graph(scenario_id)
         if graph is None or _is_undone(graph):
-            return Revived("UNDONE" if graph else "UNWRITTEN")
-        return await self._revive_some(scenario_id, graph, _with_caused(graph, task_ids), "caused")
+            return Revived("UNDONE" if graph else "UNWRITTEN", read=len(graph or {}))
+        revived = await self._revive_some(scenario_id, graph, _with_caused(graph, task_ids), "caused")
+        return await self._with_above(scenario_id, replace(revived, read=len(graph)))
 
     async def redrive_alone(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
         """The same for tasks that nothing depends on and that wait for nothing: the rest of the scenario is not read."""
-        return await self._revive(scenario_id, [[task_id, 0, 0, 0] for task_id in task_ids], "caused")
+        items: list[Item] = [[task_id, 0, 0, 0] for task_id in task_ids]
+        return await self._with_above(scenario_id, await self._revive(scenario_id, items, "caused"))
 
     async def carry_on(self, scenario_id: str) -> Revived:
         """Go on with what a caller left half done."""
@@ -74,6 +78,18 @@ class Revival:
         caused = [node for node in dead if node.error_type in CAUSED]
         return await self._revive(scenario_id, _items(graph or {}, caused), "caused", begun_by=by)
 
+    async def _with_above(self, scenario_id: str, revived: Revived) -> Revived:
+        """A scenario that lives again is waited for again by the task that failed because of it, if that can live again."""
+        if revived.word != "OK" or not revived.ids:
+            return revived
+        at = self._store.partitions.of(scenario_id)
+        parent = (await self._store.link.execute("HGET", at.scenario(scenario_id), "parent") or b"").decode()
+        task = await self._store.task(parent) if parent else None
+        if task is None or task.status is not Status.FAILED or task.child_scenario_id != scenario_id:
+            return revived
+        above = await self.redrive(task.scenario_id, [task.id])
+        return replace(revived, read=revived.read + above.read)
+
     async def _revive_some(
         self, scenario_id: str, graph: Graph, dead: Sequence[Node], scope: Scope
     ) -> Revived:
@@ -81,7 +97,23 @@ class Revival:
         living = [node for node in dead if node.id not in left]
         if dead and not living:
             return Revived("LEFT")
-        return await self._revive(scenario_id, _items(graph, living), scope)
+        revived = await self._revive(scenario_id, _items(graph, living), scope)
+        late = await self._ended_since(scenario_id, graph, revived.ids)
+        if not late:
+            return revived
+        more = await self.redrive(scenario_id, late)
+        return replace(revived, ids=[*revived.ids, *more.ids])
+
+    async def _ended_since(self, scenario_id: str, graph: Graph, revived: Sequence[str]) -> list[str]:
+        """Tasks that wait for those which live again, and that heard of their end just before that."""
+        at = self._store.partitions.of(scenario_id)
+        waiting = {consumer for one in revived for consumer in graph[one].consumers if one in graph}
+        asked = [one for one in waiting if one in graph and not graph[one].status.is_final]
+        if not asked:
+            return []
+        commands = [("HMGET", at.task(one), *FIELDS) for one in asked]
+        found = map(node_of, asked, await self._store.link.execute_many(commands))
+        return [node.id for node in found if node.is_dead and node.error_type in CAUSED]
 
     async def _graph(self, scenario_id: str) -> Graph | None:
         return await read_graph(self._store.link, self._store.partitions.of(scenario_id), scenario_id)

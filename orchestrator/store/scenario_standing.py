@@ -49,6 +49,7 @@ class ScenarioStanding:
     batch: str
     error: str
     outcome: str
+    within: str
     task_ids_text: str
     in_pending: str
     in_processing: str
@@ -58,6 +59,7 @@ class ScenarioStanding:
     purge_timer: str
     cancel_timer: str
     pause_timer: str
+    resume_timer: str
     revive_timer: str
 
     @property

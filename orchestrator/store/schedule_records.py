@@ -7,6 +7,7 @@ from typing import Any
 
 from workers_sdk.protocol.messages import dumps, loads
 
+from .records import Owner
 from .turns import Misfire, Overlap
 from .when import When
 
@@ -23,12 +24,13 @@ class State(StrEnum):
 
 class FireOutcome(StrEnum):
     """What became of a fire. `missed`: its time passed, see `Misfire`; `skipped`: see `Overlap`; `failed`: no scenario could
-    be made."""
+    be made; `refused`: there was no room for it. One in turn is tried again, unless `Misfire` lets it be missed."""
 
     STARTED = "started"
     FAILED = "failed"
     SKIPPED = "skipped"
     MISSED = "missed"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Definition:
         name: text for people.
         grace_ms: with `Misfire.SKIP`: a fire that is later is missed.
         max_runs: it ends after so many scenarios; 0: never by that.
+        owner: on whose behalf its scenarios run.
+        durability: class that the answers about it wait for, see `Durability`; empty: as the server is set up.
         digest: of the request that asked for it; tells whether another one is the same.
     """
 
@@ -52,6 +56,8 @@ class Definition:
     overlap: Overlap = Overlap.ALLOW
     max_runs: int = 0
     digest: str = ""
+    owner: Owner = field(default_factory=Owner)
+    durability: str = ""
 
     def text(self) -> str:
         """As JSON."""
@@ -66,7 +72,8 @@ class Definition:
             Misfire(raw.pop("misfire")),
             Overlap(raw.pop("overlap")),
         )
-        return cls(when=when, misfire=misfire, overlap=overlap, **raw)
+        owner = Owner(**raw.pop("owner", {}))
+        return cls(when=when, misfire=misfire, overlap=overlap, owner=owner, **raw)
 
 
 @dataclass(frozen=True, slots=True)

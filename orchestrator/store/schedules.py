@@ -29,7 +29,7 @@ from .turns import turn_of
 from .when import BadWhen, When
 
 POLL_MS: Final = 5_000
-"""How often it is looked whether the scenario has ended that a fire waits for."""
+"""How often it is looked whether the scenario has ended that a fire waits for, or whether there is room for a new one."""
 KEPT_FIRES: Final = 20
 _TRIES: Final = 10
 
@@ -213,7 +213,7 @@ class Schedules:
     ) -> str:
         """Write down what became of a fire, and set the next one: a word of `end_fire.lua`."""
         at, schedule_id = self._store.partitions.of(record.schedule_id), record.schedule_id
-        began = outcome in (FireOutcome.STARTED, FireOutcome.FAILED)
+        began = outcome in (FireOutcome.STARTED, FireOutcome.FAILED, FireOutcome.REFUSED)
         values: dict[str, Any] = {
             "schedule": at.schedule(schedule_id),
             "timers": at.timers,
@@ -227,7 +227,7 @@ class Schedules:
             "entries": b"\n".join(dumps(one) for one in _told(fire, outcome)),
             "cause": dumps(error) if error else "",
         }
-        more = {"kept": KEPT_FIRES, "retention_ms": self._store.policy.retention_ms}
+        more = {"kept": KEPT_FIRES, "retention_ms": self._store.policy.retention_ms, "again_ms": POLL_MS}
         return str((await self._store.call("end_fire", values | more)).decode())
 
 
@@ -237,9 +237,10 @@ def asked_fire(schedule_id: str, now_ms: int, key: str = "") -> Fire:
 
 
 def _told(fire: Fire, outcome: FireOutcome) -> list[FireRecord]:
+    """For the history. What a refused fire would have left out is told with the one that takes its place."""
     missed = (
         [FireRecord(fire.from_ms, FireOutcome.MISSED, count=fire.missed)]
-        if fire.from_ms and fire.missed
+        if fire.from_ms and fire.missed and outcome is not FireOutcome.REFUSED
         else []
     )
     if outcome is FireOutcome.MISSED:

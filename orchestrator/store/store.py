@@ -209,7 +209,7 @@ class Store:
                 "chance": int(self._randomness.uniform(0, 999_999)),
                 "entries": " ".join(entries),
             },
-            report_arguments(events, by_http=by_http),
+            report_arguments(events, by_http=by_http, max_lost=self.policy.max_lost),
         )
         self.on_touched(at, touched)
         return Advanced([Outcome(word.decode()) for word in outcomes], [one.decode() for one in finished])

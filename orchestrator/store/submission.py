@@ -44,6 +44,7 @@ def submission(
         "batch": line.batch_id if line else "",
         "line": line.number if line else 0,
         "origin": scenario.origin.get("scenario_id", ""),
+        "parent": scenario.parent,
         "inbox": len(inbox),
     }
     return values, inbox + scenario_fields(scenario)

@@ -80,7 +80,13 @@ def scenario_paused(scenario: dict[str, str]) -> Reason | None:
     if not scenario.get("paused"):
         return None
     facts = json_of(scenario["paused"]) or {}
-    return Reason("scenario_paused", _pause_text("its scenario is paused", facts), facts)
+    above = facts.get("scenario_id")
+    what = (
+        f"the scenario {above}, which its scenario is a part of, is paused"
+        if above
+        else "its scenario is paused"
+    )
+    return Reason("scenario_paused", _pause_text(what, facts), facts)
 
 
 async def _settings(case: Case) -> dict[str, Json]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from orchestrator.templates.units import Some, Span, number_schema, whole
+from orchestrator.templates.units import Some, Span, number_schema, rate_of, whole
 
 DEFAULT_PRIORITY: Final = 2
 
@@ -17,6 +17,14 @@ def _short(value: object) -> object:
     """`concurrency: 3` is short for `max`."""
     value = whole(value)
     return {"max": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _rate(value: object) -> object:
+    """`rate: 10/s burst 5` is short for `count`, `per` and `burst`."""
+    if not isinstance(value, str):
+        return value
+    found = rate_of(value)
+    return {"count": found["count"], "per": f"{found['per_ms']}ms", "burst": found["burst"]}
 
 
 Priority = Annotated[int, BeforeValidator(whole), Field(strict=True, ge=0, le=4), number_schema(0, 4)]
@@ -52,6 +60,19 @@ Concurrency = Annotated[
     ConcurrencyForm,
     BeforeValidator(_short),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, ConcurrencyForm.model_json_schema()]}),
+]
+
+Rate = Annotated[
+    RateForm,
+    BeforeValidator(_rate),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["10/s", "100/min", "60/m burst 5"]},
+                RateForm.model_json_schema(),
+            ]
+        }
+    ),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.templates.flow import Concurrency, Priority, RateForm
+from orchestrator.templates.flow import Concurrency, Priority, Rate
 from orchestrator.templates.retry import Retry
 from orchestrator.templates.timeouts import TimeoutsForm
 from orchestrator.templates.units import Span
@@ -18,4 +18,4 @@ class ServiceForm(BaseModel):
     timeouts: TimeoutsForm | None = Field(None, description="How long a task may take.")
     priority: Priority | None = Field(None, description="0 goes first, 4 last; 2 without it.")
     concurrency: Concurrency | None = Field(None, description="How many of a key run at once.")
-    rate: RateForm | None = Field(None, description="How many of a key start in a time.")
+    rate: Rate | None = Field(None, description="How many of a key start in a time.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, ValidationError
 
-from orchestrator.templates.flow import Concurrency, Priority, RateForm, flow_of, has_two_keys
+from orchestrator.templates.flow import Concurrency, Priority, Rate, flow_of, has_two_keys
 from orchestrator.templates.gate import GateForm, gate_of
 from orchestrator.templates.tree import Json, Tree, substitute
 from orchestrator.templates.units import Duration, Moment
@@ -27,7 +27,7 @@ class TermsForm(BaseModel):
 
     priority: Priority | None = Field(None, description="0 goes first, 4 last; 2 without it.")
     concurrency: Concurrency | None = Field(None, description="How many of a key run at once.")
-    rate: RateForm | None = Field(None, description="How many of a key start in a time.")
+    rate: Rate | None = Field(None, description="How many of a key start in a time.")
     delay: Duration | None = Field(None, description="Wait so long when nothing else is waited for any more.")
     run_at: Moment | None = Field(None, description="Not before this moment.")
     gate: GateForm | None = Field(None, description="People decide; nobody works on it, so no `service`.")

@@ -10,6 +10,9 @@ from pydantic_core import PydanticCustomError
 LONGEST_MS: Final = 31 * 24 * 3_600_000
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)?", re.ASCII)
+_RATE: Final = re.compile(
+    r"(\d{1,7})\s*/\s*((?:\d{1,9}(?:\.\d{1,3})?\s*)?(?:ms|s|min|m|h|d))(?:[\s,]+burst\s+(\d{1,7}))?", re.ASCII
+)
 FROM_JINJA: Final = {"type": "string", "pattern": r"\{\{.*\}\}|^[0-9]+$"}
 
 
@@ -30,6 +33,18 @@ def _positive_ms(value: object) -> int:
     if ms == 0:
         raise PydanticCustomError("bad_duration", "this time is longer than 0")
     return ms
+
+
+def rate_of(text: str) -> dict[str, int]:
+    """`10/s`, `100/min`, `5/30s`, `60/m burst 5` as `count`, `per_ms`, `burst`. Raises PydanticCustomError."""
+    found = _RATE.fullmatch(text.strip())
+    if not found:
+        raise PydanticCustomError(
+            "bad_rate", "a rate is written as 10/s, 100/min, 5/30s, 1000/h or 60/m burst 5"
+        )
+    period = found[2].replace("min", "m")
+    per_ms = _positive_ms(period if period[0].isdigit() else f"1{period}")
+    return {"count": int(found[1]), "per_ms": per_ms, "burst": int(found[3] or 1)}
 
 
 def moment_ms(value: object) -> int:

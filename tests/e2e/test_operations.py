@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from orchestrator.cli.app import run
@@ -74,6 +75,10 @@ async def test_from_a_question_to_a_repair(
         assert code == Exit.OK
         code, report = await scenarist("fsck")
         assert (code, report["findings"]) == (Exit.OK, [])
+        async with httpx.AsyncClient(base_url=running.api_url) as client:
+            last = (await client.get("/health")).json()["last_check"]
+        assert (last["repair"], last["drift"], last["left"], last["tasks"]) == (False, {}, 0, report["tasks"])
+        assert last["at"] and last["by"]
 
 
 @pytest.mark.parametrize(

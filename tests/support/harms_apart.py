@@ -223,16 +223,15 @@ async def ends_of_a_batch_counted_wrong(shop: Workshop) -> NewScenario:
     batch_id = batch_id_of(b"some random bytes", None)
     lines = [graph(chain(1), scenario_id=scenario_id_of(batch_id, n)) for n in (1, 2, 3)]
     for number, scenario in enumerate(lines, 1):
-        await shop.store.submit(scenario, line=Line(batch_id, number, "d"))
-    await shop.end([])
+        await shop.submit(scenario, line=Line(batch_id, number, "d"))
     entries = await shop.take()
     await shop.fail(entries[:1])
     await shop.end(entries[1:2])
     ids = {one.task_ids[0]: one for one in lines}
     failed, working = ids[entries[0].task_id], ids[entries[2].task_id]
     await shop.link.execute("ZADD", shop.at.timers, 0, f"purge:{failed.scenario_id}")
-    assert await shop.store.begin_purge(failed.scenario_id)
-    assert await shop.store.purge(failed.scenario_id) == "DONE"
+    await shop.store.begin_purge(shop.at, failed.scenario_id)
+    assert await shop.store.purge(shop.at, failed.scenario_id) == "DONE"
     assert await shop.link.execute("HMGET", shop.at.batch(batch_id), "total", "failed", "success") == [
         b"3",
         b"1",

@@ -8,7 +8,7 @@ from orchestrator.engine.advancer import Advancer
 from orchestrator.engine.materializer import Materializer
 from orchestrator.store.flow import Flow
 from orchestrator.store.flow_records import Limits
-from orchestrator.store.records import NewScenario
+from orchestrator.store.records import Line, NewScenario
 from orchestrator.store.store import Policy, Store
 from tests.support.graphs import graph
 from tests.support.plain_worker import PlainWorker
@@ -48,9 +48,9 @@ class Lanes:
         await self.submit(scenario)
         return scenario
 
-    async def submit(self, scenario: NewScenario) -> None:
+    async def submit(self, scenario: NewScenario, line: Line | None = None) -> None:
         """Submit a scenario and make its tasks."""
-        await self.store.submit(scenario)
+        await self.store.submit(scenario, line=line)
         while await self.link.execute("XLEN", self.at.scenarios):
             await Materializer(self.store, Seams(self.link), self.at, "m1").step()
 

@@ -6,7 +6,7 @@ from orchestrator.store.flow import ALL
 from orchestrator.store.fsck import Fsck
 from orchestrator.store.gate_records import Vote
 from tests.support.leaks import leaked_keys
-from tests.support.whole_replica import Leaping
+from tests.support.whole_replica import Leaping, age
 from tests.support.whole_state import FINAL, State, is_good
 from tests.support.whole_templates import SERVICES
 from tests.support.whole_world import World
@@ -22,6 +22,8 @@ async def finish(world: World) -> None:
     world.api.left = 0
     for replica in world.replicas:
         replica.store.left = 0
+    for held in world.former:  # some died in the middle of it
+        await age(world.link, world.at.queue(held.entry.service), "workers", held.consumer, held.entry.entry_id)
     for n in range(ROUNDS):
         if n % 10 == 0:
             await _lift(world)
@@ -99,7 +101,11 @@ def _check_reason(state: State, task_id: str) -> None:
         assert kind not in OF_OTHERS or len(good) < len(parents), (task, good)
         began = int(task.get("attempt", 0)) > 0
         assert not began or len(good) == len(parents), (task, good)
-    if kind in ("no_result", "condition_false") and "need" not in rules and not state.scenarios[task["scenario_id"]].get("cancel"):
+    if (
+        kind in ("no_result", "condition_false")
+        and "need" not in rules
+        and not state.scenarios[task["scenario_id"]].get("cancel")
+    ):
         _check_input(state, task, parents)
 
 
@@ -110,8 +116,14 @@ def _check_input(state: State, task: dict[str, str], parents: list[str]) -> None
     for source in sources:
         for one in source.get("ids", ()):
             assert one in parents
-            given = loads(state.tasks[one].get("result") or "null") if state.tasks[one]["status"] == "success" else {}
-            has = isinstance(given, dict) and (given.get("n", 0) > 1 if source["path"] == ["n"] else "parts" in given)
+            given = (
+                loads(state.tasks[one].get("result") or "null")
+                if state.tasks[one]["status"] == "success"
+                else {}
+            )
+            has = isinstance(given, dict) and (
+                given.get("n", 0) > 1 if source["path"] == ["n"] else "parts" in given
+            )
             assert not has, (task, given)
 
 
@@ -130,6 +142,20 @@ async def check_purged(world: World) -> None:
 
 async def _owned(world: World) -> list[str]:
     names = [name.decode() for name in await world.link.execute("KEYS", "*")]
-    permanent = ("scenarios", "timers", "services", "flow", "scenarist:meta", "cancellations", "quarantine", "test:now_ms", "task-events")
-    left = [name for name in names if name not in permanent and not name.startswith(("queue:", "rate:", "window:"))]
+    permanent = (
+        "scenarios",
+        "timers",
+        "services",
+        "flow",
+        "scenarist:meta",
+        "cancellations",
+        "quarantine",
+        "test:now_ms",
+        "task-events",
+    )
+    left = [
+        name
+        for name in names
+        if name not in permanent and not name.startswith(("queue:", "rate:", "window:"))
+    ]
     return sorted(left + [timer.decode() for timer in await world.link.execute("ZRANGE", "timers", 0, -1)])

@@ -101,7 +101,10 @@ class FaultyStore(Store):
 def store_of(link: Link, name: str, chunk: int) -> FaultyStore:
     """A store under the virtual clock."""
     policy = Policy(
-        **{field: getattr(POLICY, field) for field in ("lease_ms", "http_lease_ms", "max_lost", "retention_ms")},
+        **{
+            field: getattr(POLICY, field)
+            for field in ("lease_ms", "http_lease_ms", "max_lost", "retention_ms")
+        },
         chunk=chunk,
     )
     return FaultyStore(link, Partitions(1), policy, scripts=SCRIPTS, randomness=Counting(name))
@@ -117,9 +120,7 @@ class Replica:
         self.at = self.store.partitions[0]
         launcher = Launcher(self.store, registry)
         engine = Engine(self.store, Seams(Impatient(link), clock=Leaping()), name=name, launcher=launcher)
-        self.duties: dict[str, Duty] = {
-            duty.name: duty for duty in engine._duties(self.at, asyncio.Event())
-        }
+        self.duties: dict[str, Duty] = {duty.name: duty for duty in engine._duties(self.at, asyncio.Event())}
         self._filler = engine._fillers[0]
         self.store.on_touched = lambda _at, timers: self._filler.touched(timers)
 
@@ -154,5 +155,3 @@ async def age(link: Link, stream: str, group: str, consumer: str, only: str = ""
     if ids:
         options = ("IDLE", LONG_AGO_MS, "JUSTID")
         await link.execute("XCLAIM", stream, group, consumer, 0, *ids, *options)
-
-

@@ -41,7 +41,7 @@ class State:
     def is_handed_out(self, task_id: str) -> bool:
         """Whether a worker may do it, or does."""
         task = self.tasks[task_id]
-        return task["status"] in LIVE and bool(task.get("token")) and task.get("worker") != "orchestrator"
+        return task["status"] in LIVE and task.get("token", "") != "" and task.get("worker") != "orchestrator"
 
 
 _ALL: Final = """
@@ -108,23 +108,34 @@ def _read_graphs(state: State) -> None:
 
 def is_good(state: State, task_id: str) -> bool:
     """Whether the end of a task counts as a success for those that wait for it."""
-    status = state.tasks[task_id]["status"] if task_id in state.tasks else "success"  # a copy that is not written yet
-    return status == "success" or (status in ("failed", "skipped") and bool(state.rules[task_id].get("optional")))
+    status = (
+        state.tasks[task_id]["status"] if task_id in state.tasks else "success"
+    )  # a copy that is not written yet
+    return status == "success" or (
+        status in ("failed", "skipped") and bool(state.rules[task_id].get("optional"))
+    )
 
 
 def may_start(state: State, task_id: str) -> bool:
     """The rules of joins, in plain words: whether the parents of a task allow it to begin."""
     rules, parents = state.rules[task_id], state.parents[task_id]
     if need := rules.get("need"):
-        return sum(is_good(state, parent) for parent in parents) >= need
+        return sum(is_good(state, parent) for parent in parents) >= int(need)
     if rules.get("all_done"):
         ended = all(parent not in state.tasks or state.tasks[parent]["status"] in FINAL for parent in parents)
-        return ended and ("finally" not in rules or _all_ordinary_ended(state, state.tasks[task_id]["scenario_id"]))
+        return ended and (
+            "finally" not in rules or _all_ordinary_ended(state, state.tasks[task_id]["scenario_id"])
+        )
     return all(is_good(state, parent) for parent in parents)
 
 
 def _all_ordinary_ended(state: State, scenario_id: str) -> bool:
-    ordinary = [one for one in state.of(scenario_id) if "finally" not in state.rules[one]]
+    """A child that its `when` skipped is none: a retry may bring it back, to be skipped again."""
+    ordinary = [
+        one
+        for one in state.of(scenario_id)
+        if "finally" not in state.rules[one] and '"skip"' not in state.tasks[one].get("on_ready", "")
+    ]
     return all(state.tasks[one]["status"] in FINAL for one in ordinary)
 
 
@@ -178,7 +189,11 @@ def check_change(before: State, now: State, revived: Iterable[str]) -> None:
     for task_id, task in now.tasks.items():
         old = before.tasks.get(task_id, {})
         if old.get("status") in FINAL:
-            changed = {name: (old.get(name), task.get(name)) for name in _OF_AN_END if old.get(name) != task.get(name)}
+            changed = {
+                name: (old.get(name), task.get(name))
+                for name in _OF_AN_END
+                if old.get(name) != task.get(name)
+            }
             lives = task["scenario_id"] in revived and old["status"] != "success"
             assert not changed or lives, f"{task_id} had ended, and changed: {changed}"
         if _is_ready(task) and not _is_ready(old):

@@ -68,21 +68,37 @@ def templates(draw: st.DrawFn) -> str:
         if level == "compensates" and left:
             target = draw(st.sampled_from(left))
             undone.add(target)
-            lines.append({"name": name, "service": draw(_said(*SERVICES)), "compensates": target, **draw(_extras())})
+            lines.append(
+                {"name": name, "service": draw(_said(*SERVICES)), "compensates": target, **draw(_extras())}
+            )
         elif level == "finally":
             before = [line["name"] for line in lines if "finally" in line]
             needs = draw(st.lists(st.sampled_from(before), unique=True, max_size=2)) if before else []
-            lines.append({"name": name, "service": draw(_said(*SERVICES)), "finally": "true", **_needs(needs), **draw(_extras())})
+            lines.append(
+                {
+                    "name": name,
+                    "service": draw(_said(*SERVICES)),
+                    "finally": "true",
+                    **_needs(needs),
+                    **draw(_extras()),
+                }
+            )
         else:
             lines.append(draw(_ordinary(name, lines, ordinary)))
-    body = "\n".join("  - {" + ", ".join(f"{key}: {value}" for key, value in line.items()) + "}" for line in lines)
+    body = "\n".join(
+        "  - {" + ", ".join(f"{key}: {value}" for key, value in line.items()) + "}" for line in lines
+    )
     return f"name: Whole\ntasks:\n{body}\n"
 
 
 @st.composite
 def _ordinary(draw: st.DrawFn, name: str, lines: list[Line], before: list[str]) -> Line:
     needs = draw(st.lists(st.sampled_from(before), unique=True, max_size=4)) if before else []
-    workers = [line["name"] for line in lines if line["name"] in needs and "service" in line and "foreach" not in line]
+    workers = [
+        line["name"]
+        for line in lines
+        if line["name"] in needs and "service" in line and "foreach" not in line
+    ]
     line: Line = {"name": name, **draw(_work())}
     line |= _needs(needs)
     if needs:
@@ -90,7 +106,7 @@ def _ordinary(draw: st.DrawFn, name: str, lines: list[Line], before: list[str]) 
         if join := draw(_maybe(_said(*joins), often=2)):
             line["join"] = join
     if workers and draw(st.integers(0, 3)) == 0:
-        line["foreach"] = "{{ result('%s').parts }}" % draw(st.sampled_from(workers))
+        line["foreach"] = f"{{{{ result('{draw(st.sampled_from(workers))}').parts }}}}"
         if when := draw(_maybe(_said('"item > 1"', '"item > 0 and index < 3"'), often=2)):
             line["when"] = when
     elif workers and draw(st.integers(0, 3)) == 0:
@@ -131,5 +147,3 @@ def _extras(draw: st.DrawFn) -> Line:
 
 def _needs(names: list[str]) -> Line:
     return {"needs": f"[{', '.join(names)}]"} if names else {}
-
-

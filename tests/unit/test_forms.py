@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.forms import DIALECT, MAX_FORM_DEPTH, MAX_FORM_WEIGHT, Form, FormError, check_form
+from tests.unit.templates.build import one
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -31,6 +32,8 @@ def doubling(levels: int) -> dict[str, Any]:
         {"properties": {"$ref": {"type": "string"}, "$id": {"format": "email"}}},
         {"const": {"$ref": "https://elsewhere.invalid/"}},
         {"pattern": "^[a-z]+$"},
+        {"patternProperties": {"^(a+)+$": {"pattern": "^(a|aa)*.{1,200}$"}}},
+        {"properties": {"pattern": {"type": "string"}, "a": {"const": {"pattern": "(?=a)"}}}},
         doubling(3),
     ],
 )
@@ -61,13 +64,36 @@ def test_a_plain_schema_is_a_form(schema: dict[str, Any]) -> None:
         ({"type": "text"}, "/type", "not valid"),
         ({"$defs": 5, "$ref": "#/$defs/a"}, "/$defs", "object"),
         ({"format": "nonsense"}, "/format", "Unknown format"),
-        ({"pattern": "(?=a)"}, "/pattern", "regex"),
+        ({"pattern": "(?=a)"}, "/pattern", "looks around"),
+        ({"pattern": r"^(a)\1$"}, "/pattern", "looks around or back"),
+        ({"pattern": "("}, "/pattern", "no regular expression"),
+        ({"pattern": "a{1,100000}"}, "/pattern", "too large"),
+        ({"$defs": {"a": {"pattern": "(?<!a)b"}}}, "/$defs/a/pattern", "looks around"),
+        (
+            {"properties": {"a": {"patternProperties": {"(?!a)": {}}}}},
+            "/properties/a/patternProperties/(?!a)",
+            "looks around",
+        ),
+        ({"allOf": [{"pattern": "^.{1,900}$"}] * 5}, "/allOf/2/pattern", "too large together"),
+        (
+            {"$defs": {"a": {"pattern": "^.{1,900}$"}}, "allOf": [{"$ref": "#/$defs/a"}] * 5},
+            "/allOf/1/$ref/pattern",
+            "too large together",
+        ),
     ],
 )
 def test_what_reaches_out_or_could_be_slow_is_refused(schema: Any, pointer: str, word: str) -> None:
     [error] = check_form(schema)
     assert error.pointer == pointer
     assert word in error.message
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^(a|a?)+$", "(x+x+)+y", "^([a-z]+)*[0-9]$"])
+def test_patterns_that_keep_others_busy_for_years_decide_on_a_large_value(pattern: str) -> None:
+    text = ("x" if "x" in pattern else "a") * 65_535 + "!"
+    [error] = Form({"pattern": pattern}).errors(text)
+    assert "does not match" in error.message
+    assert Form({"patternProperties": {pattern: {"type": "null"}}}).errors({text: 1}) == []
 
 
 def test_errors_of_a_value_have_pointers_and_never_the_value() -> None:
@@ -88,3 +114,20 @@ def test_a_large_form_tells_the_first_error_of_a_large_value_and_collects_no_oth
     assert error.pointer == "/0"
     assert "The value is not valid under any" in error.message
     assert len(form.errors([1, 2])) == 2
+
+
+GATE = """
+tasks:
+  - name: Ask
+    gate:
+      title: Which?
+      form:
+        properties: {code: {type: string, pattern: "^(?=.*[a-z])a$"}}
+"""
+
+
+def test_a_template_with_a_pattern_that_looks_around_is_refused_at_its_line() -> None:
+    problem = one(GATE)
+    assert (problem.file, problem.line, problem.column) == ("t.yml", 7, 9)
+    assert problem.path == "tasks[0].gate.form"
+    assert "/properties/code/pattern: the pattern cannot be used" in problem.message

@@ -27,6 +27,8 @@ META: Final = "scenarist:meta"
 """Hash of what all processes must agree on: partitions, lease_ms, schema. Outside the partitions."""
 GATE_SECRET: Final = "scenarist:gate-secret"
 """String: the secret that signs links to gates when the settings name none. Outside the partitions."""
+LAST_CHECK: Final = "scenarist:last-check"
+"""String: what the last check of everything (`fsck`) found; JSON. Outside the partitions."""
 
 _ID = re.compile(rf"[{ALPHABET}]{{{ID_CHARS}}}")
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -240,7 +242,8 @@ class Partition:
 
     @property
     def webhooks_failing(self) -> str:
-        """Hash: endpoint id -> since when (ms) all attempts from this partition failed."""
+        """Hash: endpoint id -> since when (ms) all attempts from this partition failed, 0 for not, and the last one;
+        `<id>:dropped` -> how many messages were dropped, and when the last one was."""
         return f"{self.prefix}webhooks-failing"
 
     @property

@@ -19,7 +19,7 @@
 --      10 ... reports   per report: task id, kind, token, how it came (acked: its queue entry is gone; stream: it may
 --                       stand; http; engine: of a task that no worker has, or that is overdue), cursor, number n of
 --                       strings, n strings (fields and values to set; of a failure also error_type, and retry: never,
---                       or milliseconds to wait)
+--                       milliseconds to wait, or `lost` and how often a worker may be lost)
 --
 -- Kinds of the engine's own: release goes on releasing from a cursor; go dispatches a task that it was asked about;
 -- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside, as the
@@ -30,12 +30,12 @@
 --          STALE       its token is not the current one
 --          FINISHED    the task ended otherwise
 --          UNKNOWN     there is no such task
---          NOT_READY   by HTTP: the task still waits for others
+--          NOT_READY   by HTTP: the task still waits for others; of what cancels it: it runs at the end, which is not there yet
 --          HELD        by HTTP without a token: a worker is at it; from a stream: it was taken over HTTP
 -- Repeat   final reports are DUPLICATE, STALE or FINISHED, others are applied again; nothing changes.
 -- Cost     O(reports + budget)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, holder, rules, flow, dispatch, ledger, release, attempts, dead_letters, accounts, finish_scenarios, retention, tell, sub_scenarios
+-- Uses     check, clock, iso, counts, holder, rules, flow, dispatch, ledger, release, attempts, lost, dead_letters, accounts, finish_scenarios, retention, tell, sub_scenarios
 local events, timers, cancellations = KEYS[1], KEYS[2], KEYS[3]
 local prefix, group, workers, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local budget, retention, lease_ms = whole(ARGV[5], 'budget'), retention_of(ARGV[6]), whole(ARGV[7], 'lease_ms')
@@ -81,15 +81,17 @@ local function refusal(task, kind, token, way, cursor)
   if ENGINE[kind] then return 'STALE' end
   if kind == 'cancelled' then
     detail(task)
-    return way ~= 'http' and 'STALE' or FINAL[task.status] and (task.status == kind and 'DUPLICATE' or 'FINISHED') or nil
+    if way ~= 'http' then return 'STALE' end
+    if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
+    -- Those behind it wait for the end of all others by waiting for it.
+    return rules_of(task).finally and task.queue > 0 and not task.group and 'NOT_READY' or nil
   end
   if token == '' and way ~= 'http' then return 'STALE' end
   if token ~= task.token and (token ~= '' or way ~= 'http') then return 'STALE' end
   if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
   if task.status == 'pending' then
-    detail(task)
     -- Without a token of its own it waits for others, for its next attempt, or for what the engine decides of it.
-    if task.queue > 0 or (task.token or '') == '' then return way == 'http' and 'NOT_READY' or 'STALE' end
+    if (task.token or '') == '' then return way == 'http' and 'NOT_READY' or 'STALE' end
     return kind == 'progress' and 'STALE' or nil
   end
   if task.worker == 'http' then return way ~= 'http' and not FINAL[kind] and 'HELD' or nil end
@@ -136,13 +138,25 @@ local function set_all(task, first, last, left_out)
   end
 end
 
+-- Milliseconds until the attempt after a failed one, or nil when there is none; and the field that counts it, with its new
+-- value: an attempt whose process died is none of the handler's failures.
+local function what_follows(task, error_type, hint, chance)
+  local max_lost = string.match(hint, '^lost (%d+)$')
+  if not max_lost then
+    local delay_ms = next_attempt(task, error_type, hint, chance)
+    return delay_ms, 'failures', task.failures + 1
+  end
+  local lost, gave_up = lost_again(task, whole(max_lost, 'max_lost'))
+  return not gave_up and 0 or nil, 'lost', lost
+end
+
 -- A failed attempt that is to be followed by another: the task waits for its timer without a token, so nothing of the old
 -- attempt counts any more.
-local function try_again(task, delay_ms)
+local function try_again(task, delay_ms, counter, count)
   if task.status == 'processing' then move_count(counts_of(prefix, task.scenario_id), 'processing', 'pending') end
   task.status, task.token, task.worker = 'pending', '', ''
   set(task, 'status', 'pending')
-  set(task, 'failures', task.failures + 1)
+  set(task, counter, count)
   set(task, 'updated_at', now)
   for _, name in ipairs({'token', 'entry', 'worker', 'started_at', 'progress', 'message'}) do set(task, name, '') end
   starts[#starts + 1] = {'start:' .. task.id, at_ms + delay_ms}
@@ -166,9 +180,10 @@ end
 local function apply_end(task, kind, way, first, last)
   clear(task, kind, way, kind == 'failed' and said('error_type', first, last) or kind)
   if kind == 'failed' then
-    local delay_ms = next_attempt(task, said('error_type', first, last), said('retry', first, last), chance + #starts * 618033)
+    local error_type, hint = said('error_type', first, last), said('retry', first, last)
+    local delay_ms, counter, count = what_follows(task, error_type, hint, chance + #starts * 618033)
     note_attempt(prefix, task, said('worker', first, last), said('error', first, last))
-    if delay_ms then return try_again(task, delay_ms) end
+    if delay_ms then return try_again(task, delay_ms, counter, count) end
     detail(task)
     local fingerprint = note_dead(prefix, task, said('fingerprint', first, last))
     if fingerprint then set(task, 'fingerprint', fingerprint) end
@@ -241,7 +256,7 @@ while i <= #ARGV do
   local kind, token, way, cursor, n = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], item_count(ARGV[i + 5])
   local first, last = i + 6, i + 5 + n
   check(KINDS[kind] and WAYS[way] and n % 2 == 0 and last <= #ARGV, 'report')
-  whole(cursor, 'cursor')
+  if cursor ~= '0' then whole(cursor, 'cursor') end
   local task = task_of(prefix, ARGV[i])
   local answer = refusal(task, kind, token, way, cursor)
   if not answer then apply(task, kind, way, cursor, first, last) end

@@ -66,7 +66,8 @@ for _ = 1, limit do
 end
 -- With the last chunk all others are final, so a `finally` task waits only for those of its kind that are there and have
 -- not released it yet. One with children waits for these anyway.
-local all_lasting = (state[5] or '') .. table.concat(lasting_ids, ' ') .. (#lasting_ids > 0 and ' ' or '')
+-- Those of an earlier cancellation, after which it was brought back, are found anew.
+local all_lasting = (state[4] and state[5] or '') .. table.concat(lasting_ids, ' ') .. (#lasting_ids > 0 and ' ' or '')
 if not position then
   local waits, waiting = {}, {}
   for id in string.gmatch(all_lasting, '%S+') do

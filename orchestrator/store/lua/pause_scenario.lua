@@ -1,6 +1,6 @@
 -- pause_scenario: from the first call on nothing of a scenario is handed out any more; what no worker has begun is taken
--- back, a chunk of tasks a call, and held until it is resumed. What runs goes on. A timer lets the engine go on when the
--- caller dies.
+-- back, a chunk of tasks a call, and held until it is resumed. What runs goes on. The scenarios that its tasks are become
+-- paused too; the engine goes on with each of them. A timer lets the engine go on when the caller dies.
 --
 -- KEYS  1 scenario     hash     scenario:<id>
 --       2 timers       zset     what is due later
@@ -18,11 +18,11 @@
 -- Repeat   goes on, then DONE.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, flow, backlog
+-- Uses     check, clock, iso, counts, rules, flow, backlog, within
 local scenario, timers = KEYS[1], KEYS[2]
 local prefix, workers, scenario_id, facts, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], item_count(ARGV[5])
 local timer = 'pause:' .. scenario_id
-local moves, lasts = {}, {}
+local moves, lasts, below = {}, {}, {}
 
 check(limit > 0 and (facts == '' or string.find(facts, '^{.*}$') ~= nil), 'facts')
 redis.call('ZCARD', timers)
@@ -42,6 +42,7 @@ if word then
   return word
 end
 local position = tonumber(state[4] or 1)
+if position == 0 then position = nil end  -- it came to all; what was added later was held at once
 counts_of(prefix, scenario_id).paused = true
 
 -- Whether a task waits in a lane, or in a stream where no worker has taken it.
@@ -52,12 +53,20 @@ local function has_not_begun(service, entry, places)
   return is_after(entry, lasts[queue])
 end
 
+-- A scenario that a task is: it is paused too, unless it is already.
+local function read_below(id)
+  local v = redis.call('HMGET', prefix .. 'scenario:' .. id, 'status', 'paused', 'cancel')
+  if (v[1] == 'pending' or v[1] == 'processing') and not v[2] and not v[3] then below[#below + 1] = id end
+end
+
 -- The cursor is a position in the JSON list of ids, which are plain strings.
 local function read_task_at(id)
   local key = prefix .. 'task:' .. id
   local v = redis.call('HMGET', key, 'status', 'scenario_id', 'service', 'entry', 'attempt', 'flow_places', 'flow_score',
-    'rules')
+    'rules', 'child_scenario_id')
   local entry, places = v[4] or '', v[6] or ''
+  local alive = v[1] == 'processing' or v[1] == 'pending'
+  if alive and v[2] == scenario_id and (v[9] or '') ~= '' then read_below(v[9]) end
   if v[1] ~= 'pending' or v[2] ~= scenario_id or not has_not_begun(v[3], entry, places) then return end
   local task = {id = id, key = key, service = v[3], scenario_id = scenario_id, rules = v[8], flow_places = places,
     flow_score = v[7], entry = entry, attempt = entry ~= '' and v[5] - 1 or v[5]}
@@ -66,7 +75,7 @@ local function read_task_at(id)
   moves[#moves + 1] = task
 end
 
-for _ = 1, limit do
+for _ = 1, position and limit or 0 do
   local _, last, id = string.find(state[2] or '', '"([^"]+)"', position)
   if not id then position = nil break end
   position = last + 1
@@ -79,11 +88,21 @@ for _, task in ipairs(moves) do
   redis.call('HSET', task.key, 'attempt', task.attempt or 0, 'updated_at', now)
   put_aside(task, at_ms)
 end
+local paused = state[3]
 if facts ~= '' then
   local rest = facts == '{}' and '' or ',' .. string.sub(facts, 2, -2)
-  redis.call('HSET', scenario, 'paused', '{"at":"' .. now .. '"' .. rest .. '}')
+  paused = '{"at":"' .. now .. '"' .. rest .. '}'
+  redis.call('HSET', scenario, 'paused', paused)
 end
-redis.call('HSET', scenario, 'pause_at', position or #state[2] + 1, 'updated_at', now)
+for _, id in ipairs(below) do
+  redis.call('HSET', prefix .. 'scenario:' .. id, 'paused', handed_down(scenario_id, paused), 'updated_at', now)
+  redis.call('HDEL', prefix .. 'scenario:' .. id, 'resume_at')
+  redis.call('ZREM', timers, 'resume:' .. id)
+  redis.call('ZADD', timers, at_ms, 'pause:' .. id)
+end
+if #below > 0 then redis.call('HSET', scenario, 'within', 1) end
+redis.call('HDEL', scenario, 'resume_at')
+redis.call('HSET', scenario, 'pause_at', position or 0, 'updated_at', now)
 redis.call('ZREM', timers, 'resume:' .. scenario_id)
 if position then
   redis.call('ZADD', timers, at_ms + 1000, timer)

@@ -42,6 +42,7 @@ for _ = 1, limit do
 end
 -- A batch goes with the last of its scenarios; one that still takes more is kept for a while.
 local batch, members = state[4] and prefix .. 'batch:' .. state[4], prefix .. 'batch-scenarios:' .. (state[4] or '')
+local is_member = batch and redis.call('ZSCORE', members, scenario_id) and redis.call('HEXISTS', batch, 'total') == 1
 local is_last = batch and redis.call('ZSCORE', members, scenario_id) and redis.call('ZCARD', members) == 1
 local is_closed = batch and redis.call('HEXISTS', batch, 'closed_at') == 1
 
@@ -60,6 +61,8 @@ redis.call('UNLINK', scenario, held, prefix .. 'machine:' .. scenario_id, prefix
 redis.call('ZREM', index, scenario_id)
 for _, kind in ipairs({'purge:', 'cancel:', 'revive:', 'pause:', 'resume:', 'state:'}) do redis.call('ZREM', timers, kind .. scenario_id) end
 if batch then redis.call('ZREM', members, scenario_id) end
+-- Its numbers keep counting it: see `fsck`.
+if is_member then redis.call('HINCRBY', batch, 'gone:' .. state[1], 1) end
 if is_last and is_closed then redis.call('UNLINK', batch) end
 if is_last and not is_closed then redis.call('PEXPIRE', batch, OPEN_MS) end
 return 'DONE'

@@ -35,7 +35,7 @@ local offset, more = whole(ARGV[5], 'offset'), whole(ARGV[6], 'more')
 local wait_ms, retention, by = whole(ARGV[7], 'wait_ms'), retention_of(ARGV[8]), ARGV[9]
 local timer = 'revive:' .. scenario_id
 local OF_THE_END = {'error', 'error_type', 'finished_at', 'started_at', 'worker', 'entry', 'progress', 'message', 'failures', 'lost',
-  'released', 'fingerprint', 'ready_ms', 'got', 'decision', 'child_scenario_id', 'slots', 'held'}
+  'released', 'fingerprint', 'ready_ms', 'got', 'decision', 'slots', 'held'}
 local revived, alive, ids = {}, {}, {}
 
 check(#nonce > 0 and #by > 0 and (scope == 'all' or scope == 'caused') and more < 2, 'numbers')
@@ -96,6 +96,8 @@ local function uncount(task, released, id)
   if not other or other.status ~= 'pending' or not has_passed(task.key, released, id) then return end
   detail(other)
   if other.queue <= 0 then return end
+  -- With children it counts no other ends: see `release_one`.
+  if other.group and rules_of(other).need and not rules_of(task).child then return end
   other.queue = other.queue + 1
   set(other, 'queue', other.queue)
   local won, lost = string.match(other.got or '', '^(%d+) (%d+)$')
@@ -107,7 +109,7 @@ local function uncount(task, released, id)
 end
 
 local function bring_back(task, others)
-  local v = redis.call('HMGET', task.key, 'fingerprint', 'released')
+  local v = redis.call('HMGET', task.key, 'fingerprint', 'released', 'child_scenario_id')
   local rules = rules_of(task)
   for _, id in ipairs(others) do uncount(task, v[2], id) end
   note_gone(prefix, task.id, v[1])
@@ -117,7 +119,7 @@ local function bring_back(task, others)
   if tolerated then
     found.tolerated, found.changed.tolerated = found.tolerated - 1, true
   end
-  task.status, alive[task.id] = 'pending', true
+  task.status, alive[task.id], task.child = 'pending', true, (v[3] or '') ~= ''
   revived[#revived + 1], ids[#ids + 1] = task, task.id
   counted[#counted + 1] = task
 end
@@ -174,6 +176,8 @@ local finished = not word and more == 0 and not other and decide_finished(prefix
 for _, task in ipairs(revived) do
   redis.call('HDEL', task.key, unpack(OF_THE_END))
   redis.call('HSET', task.key, 'status', 'pending', 'token', '', 'queue', task.queue, 'updated_at', now)
+  -- It may wait for the scenario that it was the work of, if that lives again too, and takes it along when it is cancelled.
+  if task.child then redis.call('HSET', task.key, 'worker', 'orchestrator') end
 end
 write_tasks()
 write_releases(events, timers, nonce, now, at_ms)

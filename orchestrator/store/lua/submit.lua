@@ -14,8 +14,9 @@
 --       9 batch         string   id of the batch that it belongs to; empty: none. The digest stays with the scenario then
 --      10 line          integer  its place in the batch
 --      11 origin        string   id of the scenario that it runs anew; empty: none
---      12 inbox         integer  number n of strings for the entry in `scenarios`
---      13 ... strings   n fields and values of that entry (the tasks, in writing order; opaque here), then fields and
+--      12 parent        string   id of the task that it is the work of; empty: none. It is paused when the scenario of that is
+--      13 inbox         integer  number n of strings for the entry in `scenarios`
+--      14 ... strings   n fields and values of that entry (the tasks, in writing order; opaque here), then fields and
 --                       values of the scenario hash
 -- Returns  one of
 --          CREATED, scenario_id
@@ -27,16 +28,16 @@
 --          PURGED, scenario_id     the origin is being removed, or gone; nothing was done
 -- Repeat   REPLAYED; nothing changes.
 -- Cost     O(size of the scenario)
--- Uses     check, clock, iso, accounts
+-- Uses     check, clock, iso, accounts, within
 local scenarios, scenario, idempotency = KEYS[1], KEYS[2], KEYS[3]
 local prefix, scenario_id, digest, keep_ms, total = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local tenant, most, tenant_most = ARGV[6], whole(ARGV[7], 'most'), whole(ARGV[8], 'tenant_most')
-local batch, line, origin, inbox = ARGV[9], whole(ARGV[10], 'line'), ARGV[11], item_count(ARGV[12])
+local batch, line, origin, parent, inbox = ARGV[9], whole(ARGV[10], 'line'), ARGV[11], ARGV[12], item_count(ARGV[13])
 local batch_key, members = prefix .. 'batch:' .. batch, prefix .. 'batch-scenarios:' .. batch
 local own = {}
 
 check(whole(total, 'total') > 0 and whole(keep_ms, 'keep_ms') > 0, 'numbers')
-check(inbox % 2 == 0 and #ARGV >= 12 + inbox and #ARGV % 2 == 0 and #ARGV < 7000, 'fields and values')
+check(inbox % 2 == 0 and #ARGV >= 13 + inbox and #ARGV % 2 == 1 and #ARGV < 7000, 'fields and values')
 
 -- Why it is not accepted, or nil.
 local function refusal(state, cancelled, from)
@@ -61,6 +62,10 @@ local in_batch = batch ~= '' and redis.call('ZCARD', members)
 local from = origin ~= '' and redis.call('HMGET', prefix .. 'scenario:' .. origin, 'status', 'purged')
 local answer = refusal(redis.call('HMGET', scenario, 'status', 'digest'), cancelled, from)
 if answer then return {answer, scenario_id} end
+local above = parent ~= '' and redis.call('HGET', prefix .. 'task:' .. parent, 'scenario_id')
+local upper = above and redis.call('HMGET', prefix .. 'scenario:' .. above, 'paused', 'cancel') or {}
+local is_paused = upper[1] and not upper[2]
+if is_paused then redis.call('ZCARD', prefix .. 'timers') end
 local created_ms = now_ms()
 local now = iso(created_ms)
 move_account(prefix, tenant, batch, nil, 'unfinished')
@@ -68,11 +73,16 @@ if tenant ~= '' then own = {'tenant', tenant} end
 if in_batch then own[#own + 1], own[#own + 2], own[#own + 3], own[#own + 4] = 'batch', batch, 'digest', digest end
 
 redis.call('HSET', scenario, 'scenario_id', scenario_id, 'status', 'pending', 'total', total, 'pending', total,
-  'created_at', now, 'updated_at', now, 'created_ms', created_ms, 'materialized', 0, unpack(ARGV, 13 + inbox))
+  'created_at', now, 'updated_at', now, 'created_ms', created_ms, 'materialized', 0, unpack(ARGV, 14 + inbox))
 if #own > 0 then redis.call('HSET', scenario, unpack(own)) end
-redis.call('XADD', scenarios, '*', 'scenario_id', scenario_id, unpack(ARGV, 13, 12 + inbox))
+redis.call('XADD', scenarios, '*', 'scenario_id', scenario_id, unpack(ARGV, 14, 13 + inbox))
 redis.call('ZADD', prefix .. 'index:pending', created_ms, scenario_id)
 write_accounts(prefix)
+if is_paused then
+  redis.call('HSET', scenario, 'paused', handed_down(above, upper[1]))
+  redis.call('HSET', prefix .. 'scenario:' .. above, 'within', 1)
+  redis.call('ZADD', prefix .. 'timers', created_ms, 'pause:' .. scenario_id)
+end
 if in_batch then
   -- It ends with the last of its scenarios: see `purge`.
   redis.call('HSETNX', batch_key, 'created_at', now)

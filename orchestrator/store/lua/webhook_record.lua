@@ -2,7 +2,7 @@
 --
 -- KEYS  1 delivery     hash     delivery:<id>
 --       2 waiting      zset     deliveries of the endpoint that are not done
---       3 failing      hash     endpoint id -> since when all attempts from this partition fail
+--       3 failing      hash     endpoint id -> since when all attempts from this partition fail (0: the last did not), and the last
 --       4 webhooks     hash     endpoint id -> revision and JSON
 -- ARGV  1 delivery_id  string
 --       2 endpoint_id  string
@@ -26,7 +26,7 @@ local SHOWN_ATTEMPTS = 20
 check((status == 'success' or status == 'failed' or status == 'pending') and string.sub(facts, 1, 1) == '{', 'how it went')
 check(keep_ms > 0, 'keep_ms')
 redis.call('ZCARD', waiting)
-local since = tonumber(redis.call('HGET', failing, endpoint_id) or 0)
+local since = tonumber(string.match(redis.call('HGET', failing, endpoint_id) or '', '^%d+')) or 0
 local known = redis.call('HEXISTS', webhooks, endpoint_id) == 1
 local found = redis.call('HMGET', delivery, 'status', 'turn', 'attempts', 'tries', 'held_until')
 if found[1] ~= 'pending' or tonumber(found[2]) ~= turn or found[5] == '0' then return {'STALE'} end
@@ -45,12 +45,6 @@ else
   redis.call('HSET', delivery, 'finished_at', now)
 end
 redis.call('PEXPIRE', delivery, keep_ms)
-if status == 'success' then
-  redis.call('HDEL', failing, endpoint_id)
-  return {'OK', 0}
-end
-if since == 0 and known then
-  since = at_ms
-  redis.call('HSET', failing, endpoint_id, at_ms)
-end
+since = status == 'success' and 0 or since == 0 and known and at_ms or since
+if known then redis.call('HSET', failing, endpoint_id, since .. ' ' .. at_ms) end
 return {'OK', since}

@@ -1,7 +1,7 @@
 -- webhook_remove: forget an endpoint of webhooks and what waits for it. The deliveries themselves expire.
 --
 -- KEYS  1 webhooks      hash     endpoint id -> revision and JSON
---       2 failing       hash     endpoint id -> since when its attempts fail
+--       2 failing       hash     endpoint id -> since when its attempts fail, `<id>:dropped` -> what was dropped
 --       3 deliveries    zset     of this endpoint, by time
 --       4 waiting       zset     those of them that are not done
 -- ARGV  1 endpoint_id   string
@@ -20,6 +20,6 @@ redis.call('ZCARD', deliveries)
 redis.call('ZCARD', waiting)
 
 redis.call('HDEL', webhooks, endpoint_id)
-redis.call('HDEL', failing, endpoint_id)
+redis.call('HDEL', failing, endpoint_id, endpoint_id .. ':dropped')
 redis.call('UNLINK', deliveries, waiting)
 return known == 1 and 'REMOVED' or 'UNKNOWN'

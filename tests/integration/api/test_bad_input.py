@@ -236,5 +236,15 @@ async def test_a_query_parameter_that_is_not_known_is_refused(
     assert error["detail"].endswith(hint)
 
 
+@pytest.mark.parametrize("path", ["/generate", "/batches", "/schedules", "/schedules/0000000000000000/fire"])
+async def test_two_keys_are_one_too_many(client: httpx.AsyncClient, path: str) -> None:
+    body = {"scenario": "Pair", "every_s": 60} if path == "/schedules" else {"scenario": "Pair"}
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+
+    answer = await client.post(path, content=json.dumps(body), headers=[*keys, *JSON.items()])
+
+    assert checked(answer, 400)["code"] == "invalid_request"
+
+
 async def test_a_list_may_be_given_twice(client: httpx.AsyncClient) -> None:
     assert (await client.get("/gates?who=ann&group=a&group=b")).json()["items"] == []

@@ -1,8 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from obstore.store import S3Store
 
+from orchestrator.artifacts import Artifacts
 from orchestrator.config import Settings
 from workers_sdk.protocol.keys import Partition, scenario_id_from, short_uuid
 from workers_sdk.protocol.link import RedisLink
@@ -135,3 +139,20 @@ async def test_names_are_found_as_the_sdk_writes_them_and_as_uris(
     for ref in (f"file://{other}", other.as_uri()):
         await stored_task(link, ref)
         assert (await client.get(f"/tasks/{TASK}/result")).text == name
+
+
+async def test_a_store_that_does_not_answer_is_no_missing_artifact(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    nobody = S3Store(
+        "bucket",
+        endpoint="http://127.0.0.1:1",
+        skip_signature=True,
+        client_options={"allow_http": True},
+        retry_config={"max_retries": 0},
+    )
+    app.state.services = replace(app.state.services, artifacts=Artifacts("s3://bucket", store=nobody))
+
+    answer = await client.get(f"/artifacts/{PATH}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "artifacts_unavailable")
+    assert answer.headers["retry-after"]

@@ -357,6 +357,7 @@ async def test_a_page_with_its_fields_spoiled_is_refused(client: httpx.AsyncClie
         assert (await send(client, url, **fields)).status_code == 422, fields
     assert (await send(client, url, **{"member:slides": "10"})).status_code == 422
     assert (await client.get(url)).status_code == 200
+    assert (await client.get(f"{url}&utm_source=mail")).status_code == 200  # as mail programs add it
 
 
 @pytest.mark.parametrize("way", ["retry", "redrive"])

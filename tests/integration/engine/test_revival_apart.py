@@ -10,6 +10,7 @@ from orchestrator.store.outcomes import Outcome
 from orchestrator.store.records import Cause, NewScenario
 from orchestrator.store.revival import Revival
 from orchestrator.store.store import Policy, Store
+from tests.support.bench import Bench
 from tests.support.engines import Running, materialized, running_engine
 from tests.support.graphs import chain, diamond, graph
 from tests.support.plain_worker import PlainWorker
@@ -222,3 +223,26 @@ async def tasks_by_status(game: Play) -> dict[str, list[str]]:
         if task:
             found.setdefault(task.status.value, []).append(task.id)
     return found
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_hears_of_an_end_just_before_that_lives_again_is_brought_back_too(
+    link: RedisLink, whole: bool
+) -> None:
+    """The end of a dead letter is still being told while it is redriven: it comes by between the look and the script."""
+    bench = await Bench(link, graph(chain(4)), chunk=1).open()
+    await bench.worker.report((await bench.takes())["c0"], EventKind.FAILED, error="{}", fingerprint="ab")
+    await bench.advancer.step()
+    assert [(await bench.task(name)).status for name in ("c1", "c2")] == [Status.SKIPPED, Status.PENDING]
+    bench.between("revive", 1, bench.settle)
+
+    revival = Revival(bench.store)
+    if whole:
+        revived = await revival.retry(bench.scenario.scenario_id)
+    else:
+        revived = await revival.redrive(bench.scenario.scenario_id, [bench.ids["c0"]])
+
+    assert {*revived.ids} == {*bench.ids.values()}
+    await bench.settle()
+    assert await bench.works() is Status.SUCCESS
+    assert {(await bench.task(name)).status for name in bench.ids} == {Status.SUCCESS}

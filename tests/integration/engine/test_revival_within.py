@@ -235,6 +235,50 @@ async def test_a_scenario_within_that_was_replaced_lives_again_alone(house: Hous
     assert (await house.task("sub0")).result["scenario_id"] == new_middle
 
 
+async def test_what_still_runs_within_is_left_alone_by_a_retry(link: RedisLink, tmp_path: Path) -> None:
+    house = await House(link, outer(2), templates=templates(tmp_path)).enter()
+    top = house.scenario.scenario_id
+    bad, good = await house.below(top)
+    taken = await house.worker.take()
+    for entry in taken:
+        if entry.scenario_id == bad:
+            await house.ends(entry, EventKind.FAILED)
+    assert (await house.task("sub0")).status is Status.PROCESSING  # what is within that is at work
+
+    await cancelled(house, bad)
+    assert await statuses(house, top, bad, good) == [Status.PROCESSING, CANCELLED, Status.PROCESSING]
+    assert len((await Revival(house.store).retry(top)).ids) == 1
+    await house.settle()
+    assert (await house.below(top))[1] == good
+
+    for entry in taken:
+        if entry.scenario_id != bad:
+            await house.ends(entry, result="1")
+    await work(house)
+    assert await statuses(house, top, good) == [SUCCESS, SUCCESS]
+
+
+async def test_scenarios_within_of_a_list_come_back_with_what_waits_for_all_of_them(
+    link: RedisLink, tmp_path: Path
+) -> None:
+    each = {"foreach": {"items": [1, 2, 3]}, "scenario": {"name": "Deep"}}
+    needs: dict[str, list[str]] = {"each": [], "last": ["each"]}
+    made = graph(needs, rules={"each": {"ask": True}}, on_ready={"each": each})
+    tasks = [replace(one, service="orchestrator") if one.name == "each" else one for one in made.tasks]
+    house = await House(link, replace(made, tasks=tasks), templates=templates(tmp_path)).enter()
+    below = await house.below(made.scenario_id)
+    await work(house, *(f"{one} More" for one in below[:2]))
+    assert await statuses(house, made.scenario_id, *below) == [FAILED, FAILED, FAILED, SUCCESS]
+
+    assert await DeadLetters(house.store).redrive(None, most=10) == Handled(2, 0)
+    await house.settle()
+    assert await house.below(made.scenario_id) == below
+
+    assert await work(house) == {f"{one} More": 1 for one in below[:2]} | {f"{made.scenario_id} last": 1}
+    assert await house.status() is SUCCESS
+    assert (await house.task("each")).attempt == 0
+
+
 # --- cancelled --------------------------------------------------------------------------------------------------------
 
 

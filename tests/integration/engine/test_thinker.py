@@ -50,20 +50,22 @@ async def has_child(bench: Bench, name: str) -> bool:
     return (await bench.task(name)).group is not None
 
 
-async def test_a_refused_question_stops_no_other_of_its_entry(link: RedisLink) -> None:
-    bench = await reported(link, a=spawned("x", "bad-service"), b=spawned("y"), c="")
+@pytest.mark.parametrize(("bad", "good"), [("a", "b"), ("b", "a")])
+async def test_a_refused_question_stops_no_other_of_its_entry(link: RedisLink, bad: str, good: str) -> None:
+    spawns = {"a": spawned("x"), "b": spawned("y"), bad: spawned("z", "bad-service"), "c": ""}
+    bench = await reported(link, **spawns)
     await link.execute("SET", "queue:bad-service", "no stream")
 
     await bench.advancer.step()
 
-    assert not await has_child(bench, "a")
-    assert await has_child(bench, "b")
+    assert not await has_child(bench, bad)
+    assert await has_child(bench, good)
     assert (await bench.task("c")).status is Status.SUCCESS
     assert await link.execute("XLEN", bench.at.task_events) == 1
     await link.execute("DEL", "queue:bad-service")
     again(bench)
     await bench.advancer.step()
-    assert await has_child(bench, "a")
+    assert await has_child(bench, bad)
     assert await link.execute("XLEN", bench.at.task_events) == 0
 
 

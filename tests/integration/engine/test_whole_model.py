@@ -40,13 +40,18 @@ def registry(tmp_path: Path) -> Registry:
     database=None,
     deadline=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
 @given(template=templates(), steps=STEPS, chunk=st.sampled_from((1, 2, 64)))
 async def test_whatever_happens_all_ends_as_the_rules_say(
     link: RedisLink, registry: Registry, template: str, steps: list[tuple[str, int]], chunk: int
 ) -> None:
-    world = await World(link, load_template(template), registry, chunk).open()
+    world = World(link=link, template=load_template(template), registry=registry, chunk=chunk)
+    await world.open()
     for word, n in steps:
         await world.step(word, n)
 

@@ -2,10 +2,12 @@
 
 import secrets
 
+from orchestrator.store.dead_letters import DeadLetters
 from orchestrator.store.edits import Edits
 from orchestrator.store.outcomes import Outcome
 from orchestrator.store.records import Cause
 from orchestrator.store.rerun import Rerun
+from orchestrator.store.revival import Revival
 from orchestrator.store.store import Policy
 from tests.support.graphs import graph
 from tests.support.works import Works
@@ -44,7 +46,9 @@ async def test_what_runs_at_the_end_cannot_be_cancelled_before_its_turn(link: Re
     end = {"ask": True, "all_done": True, "finally": 0}
     needs = {"book": [], "pay": ["book"], "unpay": ["book", "pay"], "unbook": ["unpay"]}
     rules = {"unpay": end, "unbook": {**end, "finally": 1}}
-    scenario = graph(needs, rules=rules, on_ready={"unpay": {"compensates": "{pay}"}, "unbook": {"compensates": "{book}"}})
+    scenario = graph(
+        needs, rules=rules, on_ready={"unpay": {"compensates": "{pay}"}, "unbook": {"compensates": "{book}"}}
+    )
     book, pay, unpay, unbook = scenario.task_ids
     await works.submit(scenario)
 
@@ -57,3 +61,63 @@ async def test_what_runs_at_the_end_cannot_be_cancelled_before_its_turn(link: Re
 
     ends = [task.status if task else None for task in await works.store.tasks([unpay, unbook])]
     assert ends == [Status.SKIPPED, Status.SUCCESS]
+
+
+async def test_what_runs_at_the_end_ends_too_after_a_second_cancellation(link: RedisLink) -> None:
+    """Cancelled, redriven and cancelled again: a `finally` task waited for the one before it twice, and hung."""
+    works = await Works(link).open()
+    rules = {"tell": {"finally": 0, "all_done": True}, "close": {"finally": 1}}
+    scenario = graph({"work": [], "tell": ["work"], "close": ["tell"]}, rules=rules)
+    scenario_id = await works.submit(scenario)
+    assert await works.store.cancel(scenario_id, Cause()) == "DONE"
+    await works.settle()
+    await works.work(scenario_id)
+    assert await DeadLetters(works.store).redrive_one(scenario.task_ids[1]) == "OK"
+
+    assert await works.store.cancel(scenario_id, Cause()) == "DONE"
+    await works.settle()
+    await works.work()
+
+    record = await works.record(scenario_id)
+    assert record is not None and record.status is Status.CANCELLED
+
+
+async def test_a_task_with_children_waits_for_no_parent_that_a_retry_brings_back(link: RedisLink) -> None:
+    """It needed one of two, which succeeded, and made children; the other one failed and was retried: it hung for ever."""
+    works = await Works(link).open()
+    rules = {"bad": {"tolerated": True}, "each": {"need": 1, "ask": True}}
+    needs: dict[str, list[str]] = {"good": [], "bad": [], "each": ["good", "bad"]}
+    scenario = graph(needs, rules=rules, on_ready={"each": {"foreach": {"items": [1, 2]}}})
+    good, bad, _ = scenario.task_ids
+    scenario_id = await works.submit(scenario)
+    for task_id, kind in ((good, EventKind.SUCCESS), (bad, EventKind.FAILED)):
+        assert await works.store.report(TaskEvent(task_id, kind)) is Outcome.APPLIED
+        await works.settle()
+
+    assert (await Revival(works.store).retry(scenario_id)).ids == [bad]
+    await works.work()
+
+    record = await works.record(scenario_id)
+    assert record is not None and record.status is Status.SUCCESS
+
+
+async def test_what_was_done_after_a_redrive_is_undone_when_the_rest_fails(link: RedisLink) -> None:
+    """The booking had failed, so nothing was there to undo; it was redriven and succeeded, the payment failed, and the booking
+    stood for ever."""
+    works = await Works(link).open()
+    rules = {"unbook": {"ask": True, "all_done": True, "finally": 0}}
+    needs: dict[str, list[str]] = {"book": [], "pay": ["book"], "unbook": ["book", "pay"]}
+    scenario = graph(needs, rules=rules, on_ready={"unbook": {"compensates": "{book}"}})
+    book, pay, unbook = scenario.task_ids
+    scenario_id = await works.submit(scenario)
+    await works.work(scenario_id)
+    assert await DeadLetters(works.store).redrive_one(book) == "OK"
+    await works.settle()
+
+    for task_id, kind in ((book, EventKind.SUCCESS), (pay, EventKind.FAILED)):
+        assert await works.store.report(TaskEvent(task_id, kind)) is Outcome.APPLIED
+        await works.settle()
+    await works.work()
+
+    undone = await works.store.task(unbook)
+    assert undone is not None and undone.status is Status.SUCCESS

@@ -293,3 +293,9 @@ watches(f"lane:{SERVICE}:gold")
 watches(f"parked:{SERVICE}:user 7")
 watches(f"held:{SCENARIO}")
 CASES["repair_lanes"] = CASES["repair_lanes:lane"]
+
+
+@case
+async def note_check(link: Link) -> Case:
+    await link.execute("SET", "scenarist:last-check", "{}")
+    return Case({"last": "scenarist:last-check", "facts": '{"left":0}'})

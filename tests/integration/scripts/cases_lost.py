@@ -1,6 +1,16 @@
 """Cases of attempts whose process died."""
 
-from tests.integration.scripts.cases import CASES, LOST, TEXT, TOKEN, Case, entry, scenario, task, under_limits
+from tests.integration.scripts.cases import (
+    CASES,
+    LOST,
+    TEXT,
+    TOKEN,
+    Case,
+    entry,
+    scenario,
+    task,
+    under_limits,
+)
 from workers_sdk.protocol.link import Link
 
 

@@ -1,13 +1,16 @@
 """Workers as processes: signals, exit codes, what they need installed."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import pytest
 
 from tests.support.wait import wait_until
 
@@ -60,22 +63,28 @@ async def test_a_second_signal_hands_back_what_runs(desk: Desk, tmp_path: Path) 
     assert await desk.left() == (1, 0, 0)
 
 
-async def test_a_thread_that_never_ends_does_not_keep_the_process(desk: Desk) -> None:
-    task_id = await desk.put("Deaf", service="voice-service")
-    with running(f"{MODULE}:stubborn", desk) as process:
+@pytest.mark.parametrize(
+    ("name", "service", "worker"),
+    [("Deaf", "voice-service", "stubborn"), ("Swallow", "slide-service", "swallowing")],
+)
+async def test_a_handler_that_does_not_stop_is_named_and_does_not_keep_the_process(
+    desk: Desk, tmp_path: Path, name: str, service: str, worker: str
+) -> None:
+    """A thread that looks at nothing, and a coroutine that swallows its cancellation."""
+    task_id = await desk.put(name, service=service)
+    log = tmp_path / "log"
+    with log.open("wb") as output, running(f"{MODULE}:{worker}", desk, output) as process:
         await desk.processing(task_id)
         process.send_signal(signal.SIGTERM)
         assert await ended(process) == 1
+    [told] = [line for line in lines_of(log) if line["event"] == "handler_does_not_stop"]
+    assert (told["task"], told["task_id"]) == (name, task_id)
     assert (await desk.task(task_id))["status"] == "pending"
 
 
-async def test_a_coroutine_that_swallows_its_cancellation_does_not_keep_the_process(desk: Desk) -> None:
-    task_id = await desk.put("Swallow", service="slide-service")
-    with running(f"{MODULE}:swallowing", desk) as process:
-        await desk.processing(task_id)
-        process.send_signal(signal.SIGTERM)
-        assert await ended(process) == 1
-    assert (await desk.task(task_id))["status"] == "pending"
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    """What a worker process said."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
 
 BUG = """

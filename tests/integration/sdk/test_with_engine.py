@@ -56,10 +56,15 @@ async def test_a_handler_that_always_kills_its_process_fails_long_before_its_lea
     worker.task("beside", run="process")(process_handlers.where)
     async with running_engine(redis_url, LONG) as engine, worker.running():
         await engine.store.submit(scenario)
-        record = await engine.finished(scenario.scenario_id)
+
+        async def ended() -> bool:
+            record = await engine.store.scenario(scenario.scenario_id)
+            return record is not None and record.status.is_final
+
+        await wait_until(ended, what="the end of both, after four processes", timeout_s=120)
         poison, beside = [await task(engine, task_id) for task_id in scenario.task_ids]
         attempts = await engine.store.attempts(poison.id)
-    assert (record.status, beside.status) == (Status.FAILED, Status.SUCCESS)
+    assert (poison.status, beside.status) == (Status.FAILED, Status.SUCCESS)
     assert poison.error == {"type": "worker_lost", "message": "its process died: SIGKILL", "lost": True}
     assert [one.attempt for one in attempts] == [1, 2, 3]
 

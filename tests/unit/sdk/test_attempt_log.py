@@ -20,8 +20,8 @@ FACTS = {
     "scenario_id": "00" + "s" * 14,
     "task": "CreateText",
     "attempt": 2,
-    "ms": 1500,
 }
+TOOK = {**FACTS, "ms": 1500}
 
 
 @pytest.fixture
@@ -38,10 +38,12 @@ def lines(request: pytest.FixtureRequest) -> Any:
 def say(clock: FakeClock) -> None:
     """One success, one failure, one that nobody wants any more."""
     clock.now = 1.5
-    log, delivery = AttemptLog(clock), Delivery(Partitions(1)[0], entry())
+    log, delivery = AttemptLog(clock), Delivery(Partitions(1)[0], entry(prompt="a secret"))
+    log.began(delivery)
     log.ended(delivery, succeeded("fine"))
     log.ended(delivery, failed(Fail("no such voice", code="bad_voice")))
     delivery.cancelled.set("run_timeout")
+    log.stopped(delivery)
     log.ended(delivery, None)
 
 
@@ -49,19 +51,22 @@ def say(clock: FakeClock) -> None:
 def test_at_debug_every_attempt_is_told(lines: list[dict[str, Any]]) -> None:
     say(FakeClock())
     assert lines == [
-        {"event": "attempt_ended", "log_level": "debug", **FACTS},
+        {"event": "attempt_began", "log_level": "debug", **FACTS},
+        {"event": "attempt_ended", "log_level": "debug", **TOOK},
         {
             "event": "attempt_failed",
             "log_level": "warning",
-            **FACTS,
+            **TOOK,
             "error": "bad_voice",
             "message": "no such voice",
         },
-        {"event": "attempt_dropped", "log_level": "debug", **FACTS, "cause": "run_timeout"},
+        {"event": "attempt_stopped", "log_level": "warning", **FACTS, "cause": "run_timeout"},
+        {"event": "attempt_dropped", "log_level": "debug", **TOOK, "cause": "run_timeout"},
     ]
 
 
 @pytest.mark.parametrize("lines", [logging.INFO], indirect=True)
-def test_at_info_only_failures_are_told(lines: list[dict[str, Any]]) -> None:
+def test_at_info_only_failures_and_stops_are_told(lines: list[dict[str, Any]]) -> None:
     say(FakeClock())
-    assert [line["event"] for line in lines] == ["attempt_failed"]
+    assert [line["event"] for line in lines] == ["attempt_failed", "attempt_stopped"]
+    assert "a secret" not in str(lines)

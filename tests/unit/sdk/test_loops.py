@@ -103,7 +103,20 @@ async def test_a_delivery_that_is_lost_before_its_first_step_gives_its_seat_back
     runner.lose(lost, "cancelled")
     await wait_until(lambda: working.seats.free == 1, what="the seat to be free")
 
-    assert runner.busy == 0
+    assert runner.busy == []
+
+
+async def test_what_is_cancelled_between_read_and_start_does_not_start() -> None:
+    clock = FakeClock()
+    working = shift(clock, ListeningLink(clock))
+    options = Worker("text-service", concurrency=1).options
+    runner = Runner(working, Handlers(), Finisher(working), Progress(working), options)
+    lost = delivery()
+    working.seats.take(1)
+    runner.lose(lost, "cancelled")
+    runner.start(lost)
+
+    assert (runner.busy, working.seats.free) == ([], 1)
 
 
 async def test_seats_are_given_and_taken() -> None:

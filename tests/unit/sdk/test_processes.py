@@ -206,6 +206,21 @@ async def test_what_cannot_go_to_a_process_fails_and_says_why(tmp_path: Path) ->
     assert "lambda" in error(outcome)["message"]
 
 
+async def test_a_process_that_does_not_even_listen_is_killed_when_its_grace_is_over(tmp_path: Path) -> None:
+    """It was frozen while it was idle; what it is sent does not fit the pipe."""
+    grace = Grace()
+    async with pool(1, grace) as processes:
+        pid = result(await begin(processes, child_handlers.pid, context(tmp_path)))
+        os.kill(pid, signal.SIGSTOP)
+        ctx = context(tmp_path, "x" * 1_000_000)
+        running = begin(processes, child_handlers.patient, ctx)
+        await wait_until(lambda: any(call._talk.locked() for call in processes._calls), what="the sending")
+        ctx.cancelled.set()
+        grace.over.set()
+        assert error(await running)["type"] == "Cancelled"
+        assert is_gone(pid)
+
+
 async def test_closing_kills_what_runs(tmp_path: Path) -> None:
     processes = Processes(1, 5.0, SystemClock())
     ctx = context(tmp_path)

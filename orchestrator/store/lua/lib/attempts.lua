@@ -34,7 +34,7 @@ end
 local function write_attempts(prefix, now)
   for _, one in ipairs(noted) do
     local task, key = one.task, prefix .. 'attempts:' .. one.task.id
-    local facts = cjson.encode({attempt = task.attempt, worker = one.worker, started_at = task.began, finished_at = now})
+    local facts = cjson.encode({attempt = tonumber(task.attempt), worker = one.worker, started_at = task.began, finished_at = now})
     -- The error is JSON already, as its reporter wrote it.
     redis.call('RPUSH', key, string.sub(facts, 1, -2) .. ',"error":' .. (one.error ~= '' and one.error or 'null') .. '}')
     redis.call('LTRIM', key, -KEPT_ATTEMPTS, -1)

@@ -8,14 +8,20 @@ local function new_tasks(prefix, scenario_id, readable, list)
   check(readable and type(list) == 'table' and #list <= 1000, 'a list of at most 1000 tasks')
   for k, given in ipairs(list) do
     check(type(given) == 'table' and #given >= 7 and #given % 2 == 1 and #given < 4000, 'a task')
-    for _, text in ipairs(given) do check(type(text) == 'string', 'text') end
+    for i = 1, #given do
+      if type(given[i]) ~= 'string' then check(false, 'text') end
+    end
     keys[k] = prefix .. 'task:' .. given[1]
-    tasks[k] = {id = given[1], key = keys[k], scenario_id = scenario_id, service = given[2], queue = whole(given[3], 'queue'),
-      consumers = given[4], policy = given[5], rules = given[6], on_ready = given[7], fields = given, first = 8, n = #given}
-    rules_of(tasks[k])
+    -- Eight names at most: a table grows by doubling. What is handed out gets the others.
+    local task = {id = given[1], key = keys[k], scenario_id = scenario_id, service = given[2], queue = whole(given[3], 'queue'),
+      rules = given[6] ~= '' and given[6], fields = given}
+    tasks[k] = task
     queue_of(prefix, given[2])
-    local rules = rules_of(tasks[k])
-    if tasks[k].queue == 0 and not rules.ask and not rules.copied then plan_dispatch(prefix, tasks[k]) end
+    local rules = rules_of(task)
+    if task.queue == 0 and not rules.ask and not rules.copied then
+      task.first, task.n = 8, #given
+      plan_dispatch(prefix, task)
+    end
   end
   return tasks, keys
 end
@@ -37,10 +43,10 @@ local function create(events, timers, services, tasks, nonce, created_at, now, a
   for k, task in ipairs(tasks) do
     local given, copied = task.fields, rules_of(task).copied
     redis.call('HSET', task.key, 'id', task.id, 'scenario_id', task.scenario_id, 'service', task.service, 'status',
-      copied and 'success' or 'pending', 'queue', given[3], 'consumers', task.consumers, 'created_at', created_at, 'updated_at', now, 'result_ref', '', unpack(given, 8))
-    if task.policy ~= '' then redis.call('HSET', task.key, 'policy', task.policy) end
+      copied and 'success' or 'pending', 'queue', given[3], 'consumers', given[4], 'created_at', created_at, 'updated_at', now, 'result_ref', '', unpack(given, 8))
+    if given[5] ~= '' then redis.call('HSET', task.key, 'policy', given[5]) end
     if given[6] ~= '' then redis.call('HSET', task.key, 'rules', given[6]) end
-    if task.on_ready ~= '' then redis.call('HSET', task.key, 'on_ready', task.on_ready) end
+    if given[7] ~= '' then redis.call('HSET', task.key, 'on_ready', given[7]) end
     if copied then
       copies = copies + 1
     elseif task.queue == 0 and rules_of(task).ask then

@@ -74,7 +74,7 @@ local function dispatch(timers, task, mark, now, at_ms)
     redis.call('HSET', task.key, 'queue', '0', 'updated_at', now)
     redis.call('XADD', string.sub(timers, 1, -7) .. 'task-events', '*', 'task_id', task.id, 'status', 'look')
   else
-    local attempt = (tonumber(task.attempt) or 0) + 1
+    local attempt = task.attempt and task.attempt ~= '' and task.attempt + 1 or '1'
     local token = attempt .. '.' .. mark
     local entry = redis.call('XADD', known_queues[task.service], '*', 'id', task.id, 'scenario_id', task.scenario_id,
       'attempt', attempt, 'token', token, unpack(task.fields, task.first or 1, task.n))

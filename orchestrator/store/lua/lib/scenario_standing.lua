@@ -3,7 +3,7 @@
 local SCENARIO_STANDING = {
   'status', 'total', 'pending', 'processing', 'success', 'failed', 'skipped', 'cancelled', 'tolerated', 'materialized', 'spawned',
   'updated_at', 'finished_at', 'created_ms', 'cancel', 'cancel_at', 'paused', 'pause_at', 'revive', 'purged', 'tenant', 'batch',
-  'error', 'outcome', 'task_ids',
+  'error', 'outcome', 'within', 'task_ids',
 }
 
 -- Where a scenario stands; an empty list when there is no such scenario.
@@ -15,7 +15,7 @@ local function scenario_standing_of(prefix, scenario_id)
   for k, status in ipairs({'pending', 'processing', 'success', 'failed', 'cancelled'}) do
     v[n + k] = redis.call('ZSCORE', prefix .. 'index:' .. status, scenario_id) or ''
   end
-  for k, kind in ipairs({'purge:', 'cancel:', 'pause:', 'revive:'}) do
+  for k, kind in ipairs({'purge:', 'cancel:', 'pause:', 'resume:', 'revive:'}) do
     v[n + 5 + k] = redis.call('ZSCORE', prefix .. 'timers', kind .. scenario_id) or ''
   end
   return v

@@ -3,6 +3,11 @@ local NO_RULES = {}
 
 -- Rules of a task whose field `rules` was read. They are ours, so cjson may read them.
 local function rules_of(task)
-  if type(task.rules) == 'string' then task.rules = task.rules ~= '' and cjson.decode(task.rules) or false end
-  return task.rules or NO_RULES
+  local rules = task.rules
+  if not rules then return NO_RULES end
+  if type(rules) == 'string' then
+    rules = rules ~= '' and cjson.decode(rules) or false
+    task.rules = rules
+  end
+  return rules or NO_RULES
 end

@@ -3,14 +3,15 @@
 import time
 from typing import Final
 
-from orchestrator.store.outcomes import Overloaded
 from workers_sdk.protocol.link import Link, Refused
+
+from .outcomes import Overloaded
 
 EVERY_S: Final = 1.0
 
 
 class Admission:
-    """Looks at the memory of Redis at most once a second, in the request that finds its last look too old.
+    """Looks at the memory of Redis at most once a second, when somebody asks and its last look is too old.
 
     Args:
         share: of `maxmemory`, beyond which nothing is admitted; 0: never by that. In a cluster one of the servers is looked at.
