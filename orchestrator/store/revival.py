@@ -14,7 +14,10 @@ from .graph import FIELDS, Graph, Node, node_of, over, read_graph
 from .store import Store
 
 CAUSED: Final = frozenset(
-    ("upstream_failed", "upstream_skipped", "upstream_cancelled", "join_not_met", "child_failed", "nothing_to_undo")
+    (
+        *("upstream_failed", "upstream_skipped", "upstream_cancelled", "join_not_met", "child_failed"),
+        "nothing_to_undo",
+    )
 )
 """Types of the errors of tasks that ended because others did."""
 CARRY_ON_MS: Final = 10_000

@@ -23,7 +23,9 @@ async def finish(world: World) -> None:
     for replica in world.replicas:
         replica.store.left = 0
     for held in world.former:  # some died in the middle of it
-        await age(world.link, world.at.queue(held.entry.service), "workers", held.consumer, held.entry.entry_id)
+        await age(
+            world.link, world.at.queue(held.entry.service), "workers", held.consumer, held.entry.entry_id
+        )
     for n in range(ROUNDS):
         if n % 10 == 0:
             await _lift(world)

@@ -130,13 +130,18 @@ def may_start(state: State, task_id: str) -> bool:
 
 
 def _all_ordinary_ended(state: State, scenario_id: str) -> bool:
-    """A child that its `when` skipped is none: a retry may bring it back, to be skipped again."""
+    """A child of a task that has ended is none: it is about to be cancelled."""
     ordinary = [
         one
         for one in state.of(scenario_id)
-        if "finally" not in state.rules[one] and '"skip"' not in state.tasks[one].get("on_ready", "")
+        if "finally" not in state.rules[one] and not _is_left_over(state, state.tasks[one])
     ]
     return all(state.tasks[one]["status"] in FINAL for one in ordinary)
+
+
+def _is_left_over(state: State, task: Hash) -> bool:
+    consumers = [state.tasks[one] for one in loads(task["consumers"]) if one in state.tasks]
+    return bool(consumers) and all(one["status"] in FINAL for one in consumers)
 
 
 def check_queues(state: State) -> None:

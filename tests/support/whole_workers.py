@@ -63,7 +63,9 @@ class Workers:
         for number in range(2):
             await self._take(400 + number)
         for number in range(n, n + len(self.running)):
-            word = ("succeed", "succeed", "finish", "succeed", "fail", "spawn", "succeed", "renew")[number % 8]
+            word = ("succeed", "succeed", "finish", "succeed", "fail", "spawn", "succeed", "renew")[
+                number % 8
+            ]
             await getattr(self, f"_{word}")(number // 8)
 
     def _held(self, n: int) -> Held | None:

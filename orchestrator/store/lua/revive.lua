@@ -90,12 +90,18 @@ local function may_live(task, good, parents)
   return n.lost + n.dead == 0 or rules.all_done
 end
 
+-- Whether a task runs at the end, and the engine is just being asked about it: nothing of it has begun.
+local function is_asked_at_end(task)
+  local rules, begun = rules_of(task), (task.token or '') ~= '' or (task.flow_places or '') ~= ''
+  return rules.finally and rules.ask and not begun and not redis.call('ZSCORE', timers, 'start:' .. task.id)
+end
+
 -- A dependent that still waits, but has counted the end of `task`, will count it again: it waits for one more.
 local function uncount(task, released, id)
   local other = task_of(prefix, id)
   if not other or other.status ~= 'pending' or not has_passed(task.key, released, id) then return end
   detail(other)
-  if other.queue <= 0 then return end
+  if other.queue <= 0 and not is_asked_at_end(other) then return end
   -- With children it counts no other ends: see `release_one`.
   if other.group and rules_of(other).need and not rules_of(task).child then return end
   other.queue = other.queue + 1

@@ -121,3 +121,27 @@ async def test_what_was_done_after_a_redrive_is_undone_when_the_rest_fails(link:
 
     undone = await works.store.task(unbook)
     assert undone is not None and undone.status is Status.SUCCESS
+
+
+async def test_what_runs_at_the_end_waits_again_when_a_retry_comes_before_the_engine_has_looked(
+    link: RedisLink,
+) -> None:
+    """All had ended, a compensation was about to be looked at, a retry brought the work back: it was skipped, the one behind it
+    began while the work went on."""
+    works = await Works(link).open()
+    end = {"ask": True, "all_done": True, "finally": 0}
+    needs: dict[str, list[str]] = {"book": [], "pay": ["book"], "unpay": ["book", "pay"], "unbook": ["unpay"]}
+    undo = {"unpay": {"compensates": "{pay}"}, "unbook": {"compensates": "{book}"}}
+    scenario = graph(needs, rules={"unpay": end, "unbook": {**end, "finally": 1}}, on_ready=undo)
+    book, pay, unpay, unbook = scenario.task_ids
+    scenario_id = await works.submit(scenario)
+    assert await works.store.report(TaskEvent(book, EventKind.FAILED)) is Outcome.APPLIED
+
+    assert (await Revival(works.store).retry(scenario_id)).ids == [book, pay]
+    await works.settle()
+
+    waiting = await works.store.tasks([pay, unpay, unbook])
+    assert [task.status if task else None for task in waiting] == [Status.PENDING] * 3
+    await works.work()
+    ended = await works.record(scenario_id)
+    assert ended is not None and ended.status is Status.SUCCESS
