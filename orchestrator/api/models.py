@@ -233,7 +233,8 @@ class PauseOut(BaseModel):
     by: str
     at: str = Field(description="ISO 8601, UTC.")
     scenario_id: str | None = Field(
-        default=None, description="Of a scenario within others: the one above it that was paused, and it with that."
+        default=None,
+        description="Of a scenario within others: the one above it that was paused, and it with that.",
     )
 
 

@@ -75,7 +75,9 @@ async def _batches(store: Store, at: Partition, names: Names) -> list[Fault]:
         ids = await _all(store, at.batch_scenarios(batch_id))
         statuses = [status for (status,) in await _fields(store, [at.scenario(one) for one in ids], "status")]
         if flat and await store.link.execute("HGETALL", key) == flat:  # else it changes: another time
-            faults += _of_batch(key, dict(zip(flat[::2], flat[1::2], strict=True)), Counter(filter(None, statuses)))
+            faults += _of_batch(
+                key, dict(zip(flat[::2], flat[1::2], strict=True)), Counter(filter(None, statuses))
+            )
     return faults
 
 

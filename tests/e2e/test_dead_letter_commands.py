@@ -72,7 +72,16 @@ async def test_from_a_failure_to_a_rerun(
             assert (await scenarist("retry", scenario_id))[0] == Exit.OK
             assert await ended(scenario_id) == Exit.OK
 
-            once = ("rerun", scenario_id, "--from", "Speak", "--param", "voice=eva", "--idempotency-key", "k-1")
+            once = (
+                "rerun",
+                scenario_id,
+                "--from",
+                "Speak",
+                "--param",
+                "voice=eva",
+                "--idempotency-key",
+                "k-1",
+            )
             code, made = await scenarist(*once)
             assert (await scenarist(*once))[1]["scenario_id"] == made["scenario_id"]
             assert (code, await ended(made["scenario_id"])) == (Exit.OK, Exit.OK)
