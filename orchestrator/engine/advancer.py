@@ -111,8 +111,8 @@ class Advancer:
                 self._log.info(
                     "report_not_applied", task_id=event.task_id, kind=event.kind.value, outcome=outcome.value
                 )
-        for scenario_id in advanced.finished:
-            self._log.info("scenario_finished", scenario_id=scenario_id)
+        for scenario_id, status in advanced.finished:
+            self._log.info("scenario_finished", scenario_id=scenario_id, status=status)
 
 
 def _event_of(flat: Sequence[bytes]) -> TaskEvent:

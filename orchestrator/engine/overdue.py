@@ -48,7 +48,8 @@ class Overdue:
             task_id, EventKind.FAILED, found.token, {"error": dumps(error).decode()}, by_engine=True
         )
         outcome = (await self._store.advance(at, [event])).outcomes[0]
-        self._log.warning("task_overdue", task_id=task_id, cause=kind, outcome=outcome.value)
+        ids = {"task_id": task_id, "scenario_id": found.scenario_id}
+        self._log.warning("task_overdue", cause=kind, outcome=outcome.value, **ids)
         # Before a next attempt the timer stays and is set anew when it fires.
         return outcome is Outcome.FINISHED
 

@@ -67,8 +67,9 @@ class Sweeper:
 
     async def _sweep(self, service: str) -> None:
         while swept := await self._store.sweep(self._at, service):
-            for outcome, task_id in swept:
-                self._log.warning("worker_lost", task_id=task_id, service=service, outcome=outcome)
+            for outcome, task_id, scenario_id in swept:
+                ids = {"task_id": task_id, "scenario_id": scenario_id}
+                self._log.warning("worker_lost", service=service, outcome=outcome, **ids)
             if len(swept) < self._store.policy.chunk:
                 return
 

@@ -104,5 +104,5 @@ async def overdue(store: Store, at: Partition, task_id: str) -> Overdue:
     answer = await store.call("overdue", {"timers": at.timers, "prefix": at.prefix, "task_id": task_id})
     if isinstance(answer, bytes):
         return Overdue(answer.decode())
-    word, token, allowed_ms = answer
-    return Overdue(word.decode(), token.decode(), int(allowed_ms))
+    word, token, allowed_ms, scenario_id = answer
+    return Overdue(word.decode(), token.decode(), int(allowed_ms), scenario_id.decode())

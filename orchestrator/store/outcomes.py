@@ -40,10 +40,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """Outcome per report, in order, and the scenarios that ended."""
+    """Outcome per report, in order, and the scenarios that ended: id, status."""
 
     outcomes: list[Outcome]
-    finished: list[str]
+    finished: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """What `overdue.lua` found: a word of it; of a time that is used up also the token of the attempt and the milliseconds."""
+    """What `overdue.lua` found: a word of it; of a time that is used up also the token of the attempt, milliseconds, scenario."""
 
     word: str
     token: str = ""
     allowed_ms: int = 0
+    scenario_id: str = ""

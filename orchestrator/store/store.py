@@ -212,7 +212,10 @@ class Store:
             report_arguments(events, by_http=by_http, max_lost=self.policy.max_lost),
         )
         self.on_touched(at, touched)
-        return Advanced([Outcome(word.decode()) for word in outcomes], [one.decode() for one in finished])
+        ended = [
+            (scenario_id, status) for scenario_id, status in (one.decode().split(" ") for one in finished)
+        ]
+        return Advanced([Outcome(word.decode()) for word in outcomes], ended)
 
     async def report(self, event: TaskEvent) -> Outcome:
         """Apply one report that came by HTTP, at once. Raises: Malformed, Unavailable, Refused."""
@@ -243,8 +246,8 @@ class Store:
         values = {"stream": stream, "quarantine": at.quarantine, "group": group, "entry_id": entry_id}
         await self.call("quarantine", {**values, "reason": reason[:500], "limit": QUARANTINE_LENGTH})
 
-    async def sweep(self, at: Partition, service: str) -> list[tuple[str, str]]:
-        """Hand out again what dead workers of a service left, one chunk: (word of `sweep.lua`, task id) each."""
+    async def sweep(self, at: Partition, service: str) -> list[tuple[str, str, str]]:
+        """Hand out again what dead workers of a service left, one chunk: (word of `sweep.lua`, task id, scenario id) each."""
         answer = await self.call(
             "sweep",
             {
@@ -258,7 +261,10 @@ class Store:
                 "limit": self.policy.chunk,
             },
         )
-        return [(word.decode(), task_id.decode(errors="replace")) for word, task_id in answer]
+        return [
+            (word.decode(), task_id.decode(errors="replace"), scenario_id.decode(errors="replace"))
+            for word, task_id, scenario_id in answer
+        ]
 
     async def due(self, at: Partition, offset: int = 0) -> Due:
         """What is due now, one chunk after the first `offset`."""

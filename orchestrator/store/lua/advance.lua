@@ -24,7 +24,7 @@
 -- Kinds of the engine's own: release goes on releasing from a cursor; go dispatches a task that it was asked about;
 -- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside, as the
 -- attempt that the cursor says (0: whichever is next).
--- Returns  three lists: per report one of the words, the ids of the scenarios that ended, and timers of flow that are due
+-- Returns  three lists: per report one of the words, the scenarios that ended (id, space, status), and timers of flow that are due
 --          APPLIED
 --          DUPLICATE   it says what is known
 --          STALE       its token is not the current one
@@ -296,4 +296,6 @@ if #brought > 0 then
   redis.call('XACK', events, group, unpack(brought))
   redis.call('XDEL', events, unpack(brought))
 end
-return {answers, finished, touched}
+local ended = {}
+for k, scenario_id in ipairs(finished) do ended[k] = scenario_id .. ' ' .. counts[scenario_id].status end
+return {answers, ended, touched}

@@ -5,13 +5,13 @@
 -- ARGV  1 prefix      string   key prefix of the partition
 --       2 task_id     string
 -- Returns  one of
---          TOTAL, token, ms      since it became ready
---          QUEUE, token, ms      no worker began it
---          RUN, token, ms        it runs
---          HEARTBEAT, token, ms  without a sign of life
---          LATER                 the timer was moved
---          REMOVED               it has ended; only the timer was removed
---          NOT_DUE               not yet, or there is no such timer; nothing was done
+--          TOTAL, token, ms, scenario id      since it became ready
+--          QUEUE, token, ms, scenario id      no worker began it
+--          RUN, token, ms, scenario id        it runs
+--          HEARTBEAT, token, ms, scenario id  without a sign of life
+--          LATER                              the timer was moved
+--          REMOVED                            it has ended; only the timer was removed
+--          NOT_DUE                            not yet, or there is no such timer; nothing was done
 -- Repeat   the same answer, or NOT_DUE
 -- Cost     O(1)
 -- Flags    allow-oom
@@ -24,7 +24,7 @@ local at_ms = now_ms()
 local due = tonumber(redis.call('ZSCORE', timers, timer) or '')
 if not due or due > at_ms then return 'NOT_DUE' end
 local v = redis.call('HMGET', prefix .. 'task:' .. task_id, 'status', 'token', 'rules', 'ready_ms', 'started_at', 'updated_at',
-  'flow_places')
+  'flow_places', 'scenario_id')
 local status, token, timeouts = v[1], v[2] or '', rules_of({rules = v[3]}).timeouts
 local running = status == 'processing'
 if not timeouts or not running and status ~= 'pending' then
@@ -50,7 +50,7 @@ local soonest = nil
 for _, one in ipairs(ends) do
   local word, allowed, since = unpack(one)
   if allowed and since then
-    if since + allowed <= at_ms and allowed > 0 then return {word, token, allowed} end
+    if since + allowed <= at_ms and allowed > 0 then return {word, token, allowed, v[8] or ''} end
     soonest = math.min(soonest or math.huge, since + allowed)
   end
 end

@@ -8,7 +8,7 @@
 --       4 max_lost    integer  a task whose workers were lost so often fails, unless its policy says otherwise
 --       5 nonce       string   random, never used before; makes the tokens
 --       6 limit       integer  entries to look at
--- Returns  per idle entry: one of the words, and the task id (empty when unknown)
+-- Returns  per idle entry: one of the words, the task id and the scenario id (empty when unknown)
 --          AGAIN     dispatched again, attempt + 1, new token; or waiting for that
 --          GAVE_UP   lost too often: reported as failed with cause worker_lost
 --          REMOVED   a leftover of a finished or superseded attempt
@@ -50,7 +50,7 @@ for _, pending in ipairs(redis.call('XPENDING', queue, workers, 'IDLE', lease_ms
   local id = fields and field(fields, 'id') or ''
   local answer = judge(pending[1], pending[2], fields or {}, id)
   if answer ~= 'AGAIN' then removals[#removals + 1] = pending[1] end
-  answers[#answers + 1] = {answer, id}
+  answers[#answers + 1] = {answer, id, fields and field(fields, 'scenario_id') or ''}
 end
 
 local at_ms = now_ms()

@@ -305,7 +305,7 @@ async def test_the_time_in_the_queue_begins_anew_when_the_worker_is_lost(link: R
     await bench.store.advance(bench.at, [TaskEvent(entry.task_id, EventKind.PROCESSING, entry.token)])
     await bench.passes(30_000)
     bench.store.policy = replace(bench.store.policy, lease_ms=0)
-    assert await bench.store.sweep(bench.at, "test-service") == [("AGAIN", entry.task_id)]
+    assert await bench.store.sweep(bench.at, "test-service") == [("AGAIN", entry.task_id, entry.scenario_id)]
 
     await bench.passes(30_000)
 

@@ -2,7 +2,7 @@
 
 The suite runs the same few examples every time. To search longer, with other examples each time:
 
-    WHOLE_EXAMPLES=5000 pytest tests/integration/engine/test_whole_model.py --hypothesis-seed=random
+    WHOLE_EXAMPLES=5000 pytest -o faulthandler_timeout=0 tests/integration/engine/test_whole_model.py --hypothesis-seed=7
 
 An example that fails is shrunk and shown with its template and its steps.
 """

@@ -1,6 +1,7 @@
 """Accidents that the model of the whole engine found, each told by its test."""
 
 import secrets
+from typing import Any
 
 from orchestrator.store.dead_letters import DeadLetters
 from orchestrator.store.edits import Edits
@@ -66,7 +67,7 @@ async def test_what_runs_at_the_end_cannot_be_cancelled_before_its_turn(link: Re
 async def test_what_runs_at_the_end_ends_too_after_a_second_cancellation(link: RedisLink) -> None:
     """Cancelled, redriven and cancelled again: a `finally` task waited for the one before it twice, and hung."""
     works = await Works(link).open()
-    rules = {"tell": {"finally": 0, "all_done": True}, "close": {"finally": 1}}
+    rules: dict[str, dict[str, Any]] = {"tell": {"finally": 0, "all_done": True}, "close": {"finally": 1}}
     scenario = graph({"work": [], "tell": ["work"], "close": ["tell"]}, rules=rules)
     scenario_id = await works.submit(scenario)
     assert await works.store.cancel(scenario_id, Cause()) == "DONE"
@@ -85,7 +86,7 @@ async def test_what_runs_at_the_end_ends_too_after_a_second_cancellation(link: R
 async def test_a_task_with_children_waits_for_no_parent_that_a_retry_brings_back(link: RedisLink) -> None:
     """It needed one of two, which succeeded, and made children; the other one failed and was retried: it hung for ever."""
     works = await Works(link).open()
-    rules = {"bad": {"tolerated": True}, "each": {"need": 1, "ask": True}}
+    rules: dict[str, dict[str, Any]] = {"bad": {"tolerated": True}, "each": {"need": 1, "ask": True}}
     needs: dict[str, list[str]] = {"good": [], "bad": [], "each": ["good", "bad"]}
     scenario = graph(needs, rules=rules, on_ready={"each": {"foreach": {"items": [1, 2]}}})
     good, bad, _ = scenario.task_ids
@@ -145,3 +146,24 @@ async def test_what_runs_at_the_end_waits_again_when_a_retry_comes_before_the_en
     await works.work()
     ended = await works.record(scenario_id)
     assert ended is not None and ended.status is Status.SUCCESS
+
+
+async def test_what_runs_at_the_end_with_children_waits_for_no_work_that_a_retry_brings_back(
+    link: RedisLink,
+) -> None:
+    """It had its children, the work was retried, then cancelled: it waited for that for ever."""
+    works = await Works(link).open()
+    rules = {"each": {"ask": True, "all_done": True, "finally": 0}}
+    needs: dict[str, list[str]] = {"work": [], "each": ["work"]}
+    scenario = graph(needs, rules=rules, on_ready={"each": {"foreach": {"items": [1, 2]}}})
+    scenario_id = await works.submit(scenario)
+    assert await works.store.report(TaskEvent(scenario.task_ids[0], EventKind.FAILED)) is Outcome.APPLIED
+    await works.settle()
+    assert (await Revival(works.store).retry(scenario_id)).ids == [scenario.task_ids[0]]
+
+    assert await works.store.cancel(scenario_id, Cause()) == "DONE"
+    await works.settle()
+    await works.work()
+
+    record = await works.record(scenario_id)
+    assert record is not None and record.status is Status.CANCELLED

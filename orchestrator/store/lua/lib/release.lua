@@ -85,6 +85,8 @@ local function release_one(prefix, parent, id, now)
   if found and found.cancel and not (rules_of(task).finally and rules_of(parent).finally) then return end
   -- One that needs some of its parents may have had its children made before the others ended.
   if task.group and rules_of(task).need and not rules_of(parent).child then return end
+  -- So may one that runs at the end, before a retry brought others back.
+  if task.group and rules_of(task).finally and not rules_of(parent).finally then return end
   if not counts_for(prefix, task, parent, now) then return end
   if not task.counted then
     task.counted = true
