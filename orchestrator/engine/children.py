@@ -45,9 +45,11 @@ class Children:
         for first in range(0, len(ids), CHUNK):
             found = await self._store.tasks(ids[first : first + CHUNK])
             orphans = [
-                one.id for one in found if one and task.id in one.consumers and not one.status.is_final
+                one.id
+                for one in found
+                if one and one.rules.get("child") == task.id and not one.status.is_final
             ]
-            await self._cancel_all(at, [one for one in orphans if one != task.id])
+            await self._cancel_all(at, orphans)
 
     async def _cancel_all(self, at: Partition, ids: Sequence[str]) -> None:
         fields = {"error": Cause("the task that it is a child of ended").text()}
@@ -81,7 +83,6 @@ class Children:
 def _child(task: TaskRecord, known: Known, item: Any, index: int) -> NewTask:
     on_ready = runtime.child_of(task.on_ready, known, item, index)
     rules = {name: value for name, value in task.rules.items() if name not in _NOT_INHERITED}
-    rules |= _rules(task)
     if task.rules.get("optional") or task.rules.get("tolerated"):
         rules["tolerated"] = True
     fields = dict(task.fields)
@@ -100,13 +101,6 @@ def _child(task: TaskRecord, known: Known, item: Any, index: int) -> NewTask:
         rules={**rules, "ask": True} if on_ready else rules,
         on_ready=on_ready,
     )
-
-
-def _rules(task: TaskRecord) -> dict[str, Any]:
-    """What every child of a task has: it runs at the end as its parent does, and is told from other tasks that the parent
-    need not wait for."""
-    rules = {"finally": task.rules["finally"]} if "finally" in task.rules else {}
-    return rules | ({"child": True} if "need" in task.rules else {})
 
 
 def child_id(task: TaskRecord, name: int | str) -> str:
@@ -137,7 +131,9 @@ def _spawned(task: TaskRecord, said: Sequence[Spawned]) -> list[NewTask]:
         for key in one.needs:
             waiting[key].append(spawned_id(task.id, one.key))
     flow = {name: value for name, value in task.rules.get("flow", {}).items() if name in _OF_THE_OWNER}
-    rules = _rules(task) | ({"flow": flow} if flow else {})
+    # They run at the end as their parent does.
+    rules = {"finally": task.rules["finally"]} if "finally" in task.rules else {}
+    rules |= {"flow": flow} if flow else {}
     return [
         NewTask(
             id=spawned_id(task.id, one.key),

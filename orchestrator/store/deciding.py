@@ -2,6 +2,7 @@
 may be long."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
@@ -29,7 +30,7 @@ async def spawn(
 ) -> str:
     """Add children to a task, in writing order (a task after all its consumers); it waits until all have ended.
 
-    Goes on where an earlier call stopped.
+    Goes on where an earlier call stopped. The rule `child` tells them from the other tasks that it waited for.
 
     Args:
         token: of the attempt that asks for it; empty when no worker has the task.
@@ -42,6 +43,7 @@ async def spawn(
     size = store.policy.chunk
     if any(len(child.fields) > MAX_FIELDS for child in children):
         return "TOO_LARGE"
+    children = [replace(one, rules={**(one.rules or {}), "child": parent.id}) for one in children]
     try:
         chunks = chunks_of(children, size)
     except TypeError:

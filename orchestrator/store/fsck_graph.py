@@ -99,8 +99,7 @@ def _of_waiting(task: Standing, before: _Before, scenario: ScenarioStanding) -> 
 
 
 def _of_children(task: Standing, before: _Before) -> Iterator[Fault]:
-    """Children stand behind what it waited for before it had any."""
-    children = before.parents[-task.written :] if task.written else []
+    children = [one for one in before.parents if one.rules.get("child") == task.task_id]
     waiting = [one for one in children if one.holds_up(task.task_id)]
     ended = [one for one in children if not one.holds_up(task.task_id)]
     good = sum(map(_is_good, ended))

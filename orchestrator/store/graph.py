@@ -80,7 +80,8 @@ async def read_graph(link: Link, at: Partition, scenario_id: str) -> Graph | Non
             if consumer in graph:
                 graph[consumer].parents.append(node)
     for node in graph.values():
-        node.parents = node.parents[-node.children :] if node.children else node.parents
+        if node.children:
+            node.parents = [one for one in node.parents if one.rules.get("child") == node.id]
     return graph
 
 

@@ -89,9 +89,9 @@ class Rerun:
                 if consumer in old:
                     old[consumer].parents.append(one)
         for one in old.values():
-            if one.task.group:  # what was added stands behind what was there
-                one.children = one.parents[-one.task.group.total :]
-                one.parents = one.parents[: -one.task.group.total]
+            before = one.parents
+            one.children = [parent for parent in before if parent.task.rules.get("child") == one.task.id]
+            one.parents = [parent for parent in before if parent.task.rules.get("child") != one.task.id]
         return old
 
 
@@ -159,7 +159,6 @@ def _anew(one: _Old, ids: Mapping[str, str], edits: Edits) -> NewTask:
     left = sum(parent.anew for parent in one.parents)
     won = len(one.parents) - left
     queue = 0 if need and won >= need else left
-    rules = {name: value for name, value in task.rules.items() if name != "copied"}
     fields = _renamed(task.fields, ids)
     return NewTask(
         ids[task.id],
@@ -169,13 +168,14 @@ def _anew(one: _Old, ids: Mapping[str, str], edits: Edits) -> NewTask:
         [ids[consumer] for consumer in task.consumers if consumer in ids],
         fields | edits.of(fields),
         RetryPolicy(**task.policy) if task.policy else None,
-        rules or None,
+        _rules(task, ids) or None,
         _renamed(task.on_ready, ids) or None,
         known={"got": f"{won} 0"} if need and queue else {},
     )
 
 
 def _copied(one: _Old, ids: Mapping[str, str]) -> NewTask:
+    """It has all that it needs to run anew in a rerun of the rerun."""
     task = one.task
     known = {"result_ref": task.result_ref, "origin": task.id, "finished_at": task.finished_at}
     known |= {"started_at": task.started_at} if task.started_at else {}
@@ -187,9 +187,16 @@ def _copied(one: _Old, ids: Mapping[str, str]) -> NewTask:
         0,
         [ids[consumer] for consumer in task.consumers if consumer in ids],
         _renamed(task.fields, ids),
-        rules={**task.rules, "copied": True},
+        RetryPolicy(**task.policy) if task.policy else None,
+        {**_rules(task, ids), "copied": True},
+        _renamed(task.on_ready, ids) or None,
         known=known,
     )
+
+
+def _rules(task: TaskRecord, ids: Mapping[str, str]) -> dict[str, Json]:
+    rules = {name: value for name, value in task.rules.items() if name != "copied"}
+    return rules | ({"child": ids[rules["child"]]} if rules.get("child") in ids else {})
 
 
 def _renamed(value: Json, ids: Mapping[str, str]) -> Any:

@@ -118,10 +118,15 @@ async def _unfinished_parents(case: Case) -> list[Standing]:
     found: list[Standing] = []
     for first in range(0, len(nearest), CHUNK):
         some = await standings(case.store, case.at, nearest[first : first + CHUNK])
-        found += [one for one in some if one and one.holds_up(case.task.task_id)]
+        found += [one for one in some if one and _holds_up(one, case.task)]
         if len(found) >= min(SHOWN, case.task.waits_for):
             return found[:SHOWN]
     return found
+
+
+def _holds_up(one: Standing, task: Standing) -> bool:
+    """Once it has children it waits for these only."""
+    return one.holds_up(task.task_id) and (not task.group or one.rules.get("child") == task.task_id)
 
 
 def _outwards(ids: list[str], task_id: str) -> Iterator[str]:

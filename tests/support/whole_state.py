@@ -134,14 +134,14 @@ def _all_ordinary_ended(state: State, scenario_id: str) -> bool:
     ordinary = [
         one
         for one in state.of(scenario_id)
-        if "finally" not in state.rules[one] and not _is_left_over(state, state.tasks[one])
+        if "finally" not in state.rules[one] and not _is_left_over(state, one)
     ]
     return all(state.tasks[one]["status"] in FINAL for one in ordinary)
 
 
-def _is_left_over(state: State, task: Hash) -> bool:
-    consumers = [state.tasks[one] for one in loads(task["consumers"]) if one in state.tasks]
-    return bool(consumers) and all(one["status"] in FINAL for one in consumers)
+def _is_left_over(state: State, task_id: str) -> bool:
+    parent = state.rules[task_id].get("child")
+    return parent in state.tasks and state.tasks[parent]["status"] in FINAL
 
 
 def check_queues(state: State) -> None:
@@ -246,6 +246,5 @@ class Starts:
         for service, times in self.times.items():
             for first, begin in enumerate(times):
                 for last in range(first, len(times)):
-                    # A task that has its turn by the rate may yet wait for its service: as many as may be out at once.
-                    most = MAX_OF["two"] + RATE["burst"] + (times[last] - begin) / RATE["per_ms"]
+                    most = RATE["burst"] + (times[last] - begin) / RATE["per_ms"]
                     assert last - first + 1 <= most, f"the rate of {service} is exceeded: {times}"

@@ -92,9 +92,14 @@ local function judge(tenant, id)
     return
   end
   task.slots = string.match(places, '\n(.*)$')
-  if given.key and not task.slots then
-    local taken, due = take_key(prefix, service, given, at_ms)
+  if given.key then
+    local taken, due = take_key(prefix, service, given, at_ms, task.slots)
     if not taken then
+      -- It waited here for longer than it was allowed to for; the slot goes back.
+      if task.slots then
+        task.flow_places = places
+        plan_exit(prefix, task, true)
+      end
       task.due, task.key_name = due, service .. ':' .. named(given.key)
       redis.call('ZCARD', prefix .. 'parked:' .. task.key_name)
       parked[#parked + 1] = task
@@ -134,7 +139,7 @@ write_exits(at_ms)
 for _, task in ipairs(held) do put_aside(task, at_ms) end
 for _, task in ipairs(parked) do
   redis.call('ZADD', prefix .. 'parked:' .. task.key_name, task.flow_score, task.id)
-  redis.call('HSET', task.key, 'flow_places', 'parked:' .. task.key_name)
+  redis.call('HSET', task.key, 'flow_places', 'parked:' .. task.key_name, 'flow_score', task.flow_score)
   if task.due then redis.call('ZADD', timers, 'LT', task.due, 'unpark:' .. string.gsub(task.key_name, ':', ' ', 1)) end
 end
 for k, task in ipairs(moves) do

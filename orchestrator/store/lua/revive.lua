@@ -103,8 +103,7 @@ local function uncount(task, released, id)
   detail(other)
   if other.queue <= 0 and not is_asked_at_end(other) then return end
   -- With children it counts no other ends: see `release_one`.
-  if other.group and rules_of(other).need and not rules_of(task).child then return end
-  if other.group and rules_of(other).finally and not rules_of(task).finally then return end
+  if other.group and rules_of(task).child ~= id then return end
   other.queue = other.queue + 1
   set(other, 'queue', other.queue)
   local won, lost = string.match(other.got or '', '^(%d+) (%d+)$')

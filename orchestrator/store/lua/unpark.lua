@@ -1,6 +1,6 @@
--- unpark: let tasks that wait for a key go back to their lanes, as many as the limits of the key allow. They take their
--- slots of the key with them. So whenever tasks are parked, a task has a slot of their key and its end calls this, or a
--- timer does.
+-- unpark: let tasks that wait for a key go back to their lanes, as many as the limits of the key allow now. They take
+-- their slots of the key with them, and pay when they are handed out: `fill` parks again what comes too late for that. So
+-- whenever tasks are parked, a task has a slot of their key and its end calls this, or a timer does.
 --
 -- KEYS  1 timers      zset     what is due later
 --       2 parked      zset     parked:<service>:<key>
@@ -53,7 +53,6 @@ for _, task in ipairs(moves) do
   redis.call('SADD', prefix .. task.slots, task.id)
   redis.call('HSET', prefix .. 'task:' .. task.id, 'flow_places', task.aside.name .. '\n' .. task.slots)
 end
-write_buckets(at_ms)
 if more then again_ms = at_ms end
 if again_ms then redis.call('ZADD', timers, again_ms, timer) else redis.call('ZREM', timers, timer) end
 return more and 'MORE' or 'DONE'

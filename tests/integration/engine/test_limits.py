@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.store.deciding import overdue, spawn
 from orchestrator.store.flow import Flow
-from orchestrator.store.flow_records import Limits, Rate, TooSmallToShare
+from orchestrator.store.flow_records import Limits, Pause, Rate, TooSmallToShare
 from orchestrator.store.records import Cause, NewTask
 from orchestrator.store.store import Policy, Store
 from tests.support.graphs import graph
@@ -270,6 +270,28 @@ async def test_a_rate_of_a_key_is_exact(link: RedisLink) -> None:
         await lanes.passed(100)
 
     assert [time - times[0] for time in times] == [30_000 * n for n in range(10)]
+
+
+@pytest.mark.parametrize("limits", [Limits(concurrency=3), Limits(concurrency=1)])
+async def test_a_rate_of_a_key_counts_when_a_task_is_handed_out(link: RedisLink, limits: Limits) -> None:
+    """Those whose turn had come while their service was paused, or full, were handed out together afterwards."""
+    lanes = await Lanes(link).open(limits)
+    await lanes.add(TEN, {"key": "ann", "max": 5, "rate": {"count": 1, "per_ms": 1_000, "burst": 1}})
+    [first] = await lanes.take()
+    await lanes.flow.pause(SERVICE, Pause())
+    for _ in range(4):
+        await lanes.passed(1_000)
+        assert await lanes.take() == []
+    await lanes.end([first])
+    await lanes.flow.resume(SERVICE)
+
+    times: list[int] = []
+    while len(times) < 9:
+        entries = await lanes.take()
+        times += [lanes.now for _ in entries]
+        await lanes.end(entries)
+        await lanes.passed(100)
+    assert [time - times[0] for time in times] == [1_000 * n for n in range(9)]
 
 
 async def test_a_rate_of_a_key_goes_on_though_one_in_between_was_cancelled(link: RedisLink) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.store.edits import Edits
-from orchestrator.store.records import NewScenario, TaskRecord
+from orchestrator.store.records import NewScenario, RetryPolicy, TaskRecord
 from orchestrator.store.rerun import CannotRerun, Rerun
 from tests.support.engines import Running
 from tests.support.graphs import diamond, graph
@@ -161,6 +162,25 @@ async def test_children_come_with_their_task_or_are_made_anew(engine: Running, w
     child = next(task for task in await engine.store.tasks((await old.record()).task_ids[3:]) if task)
     with pytest.raises(CannotRerun, match="added by another"):
         await rerun(old, child.id)
+
+
+async def test_what_was_copied_runs_anew_in_a_rerun_of_the_rerun(
+    engine: Running, worker: PlainWorker
+) -> None:
+    """The copy had forgotten how it is done, and its children no longer were its own."""
+    on_ready = {"each": {"foreach": {"items": [{"n": n} for n in range(3)]}}}
+    needs = {"list": [], "each": ["list"], "join": ["each"]}
+    plain = graph(needs, rules={"each": {"ask": True}}, on_ready=on_ready)
+    policy = RetryPolicy(max_attempts=2, delay_ms=0)
+    scenario = replace(plain, tasks=[replace(task, policy=policy) for task in plain.tasks])
+    first = await rerun(await ended(engine, worker, scenario), "join")
+    assert await first.end() is Status.SUCCESS
+
+    second = await rerun(first, "list")
+    second.failures["list"] = 1
+    assert await second.end() is Status.SUCCESS
+    assert second.seen == ["list", "list", "each", "each", "each", "join"]
+    assert (await second.record()).total == 6
 
 
 async def test_what_was_undone_is_done_anew(engine: Running, worker: PlainWorker) -> None:

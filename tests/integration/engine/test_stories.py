@@ -20,7 +20,7 @@ from workers_sdk.protocol.link import Link, RedisLink, Refused
 from workers_sdk.protocol.messages import EventKind, Status, TaskEntry, TaskEvent
 
 SHORT = Policy(lease_ms=120, http_lease_ms=120, chunk=50)
-HTTP = Policy(http_lease_ms=500)
+HTTP = Policy(lease_ms=2_000, http_lease_ms=500)
 
 
 class ManualClock:

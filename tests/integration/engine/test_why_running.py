@@ -16,7 +16,7 @@ from tests.support.lanes import SERVICE
 from tests.support.machines import Desk as Order
 from tests.support.scripts import START_MS
 from tests.support.wait import wait_until
-from workers_sdk.protocol.keys import short_uuid
+from workers_sdk.protocol.keys import META, short_uuid
 from workers_sdk.protocol.link import RedisLink
 from workers_sdk.protocol.messages import EventKind, TaskEvent
 
@@ -65,6 +65,7 @@ async def test_no_worker_has_ever_read_its_queue(link: RedisLink) -> None:
 
 async def test_a_worker_came_and_went_before_there_was_a_task(desk: Inquiry) -> None:
     """Redis knows a reader from the first entry on that it got."""
+    await desk.link.execute("HSET", META, "lease_ms", 500)
     scenario = await desk.add(["a"])
 
     async def told() -> bool:

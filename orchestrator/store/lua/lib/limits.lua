@@ -34,17 +34,17 @@ local function write_buckets(at_ms)
   end
 end
 
--- Take a slot of the key of a task, whose rules of flow are `given`, and pay for it. Returns its set of slots; or nil, and
--- when to look again (nil: as soon as one of those that have a slot ends). Reads.
-local function take_key(prefix, service, given, at_ms)
+-- Take a slot of the key of a task, whose rules of flow are `given`, and pay for it; `seated`: it has one and only pays.
+-- Returns its set of slots; or nil, and when to look again (nil: as soon as one of those that have a slot ends). Reads.
+local function take_key(prefix, service, given, at_ms, seated)
   local name = service .. ':' .. named(given.key)
   local seat = seats_of(prefix, 'slots:' .. name)
-  if given.max and seat.taken >= given.max then return nil end
+  if given.max and not seated and seat.taken >= given.max then return nil end
   if given.rate then
     local bucket = bucket_of(prefix, name, given.rate)
     if due_of(bucket) > at_ms then return nil, due_of(bucket) end
     pay(bucket, 1, at_ms)
   end
-  seat.taken = seat.taken + 1
+  if not seated then seat.taken = seat.taken + 1 end
   return 'slots:' .. name
 end

@@ -83,10 +83,8 @@ local function release_one(prefix, parent, id, now)
   if not found and parent.status == 'success' then return end
   -- After a cancellation a `finally` task waits only for those of its kind: see cancel.lua.
   if found and found.cancel and not (rules_of(task).finally and rules_of(parent).finally) then return end
-  -- One that needs some of its parents may have had its children made before the others ended.
-  if task.group and rules_of(task).need and not rules_of(parent).child then return end
-  -- So may one that runs at the end, before a retry brought others back.
-  if task.group and rules_of(task).finally and not rules_of(parent).finally then return end
+  -- Children may have been made before another parent ended (again).
+  if task.group and rules_of(parent).child ~= id then return end
   if not counts_for(prefix, task, parent, now) then return end
   if not task.counted then
     task.counted = true
