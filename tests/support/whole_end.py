@@ -29,6 +29,9 @@ async def finish(world: World) -> None:
     for n in range(ROUNDS):
         if n % 10 == 0:
             await _lift(world)
+            for replica in world.replicas:  # what it could not apply at once is taken up again after a lease
+                for stream in (world.at.scenarios, world.at.task_events):
+                    await age(world.link, stream, "orchestrator", replica.name)
         await _work(world, n)
         if _is_over(world.seen) and n:
             return

@@ -83,15 +83,17 @@ async def test_silence_is_noticed_though_nobody_waits_for_the_reply_any_more(con
         assert await link.execute("ECHO", "found") == b"found"
 
 
-@pytest.mark.usefixtures("short_patience")
-async def test_one_who_waits_for_long_is_not_lost_while_redis_answers_others(connect: Connect) -> None:
+async def test_one_who_waits_for_long_is_not_lost_while_redis_answers_others(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect
+) -> None:
     """The time is that of silence: a slow command ahead must not cost those behind it."""
+    monkeypatch.setattr(node, "COMMAND_S", 1.0)
     async with FakeRedis(lambda request: None) as fake:
         link = connect(fake.url, name="")
         asking = [asyncio.create_task(link.execute("ECHO", str(n))) for n in range(6)]
         await wait_until(lambda: len(fake.requests) == len(asking), what="the commands")
         for n in range(6):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.25)  # together longer than a command may take
             fake.open[0].transport.write(b":%d\r\n" % n)
 
         assert await asyncio.gather(*asking) == [0, 1, 2, 3, 4, 5]
