@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from standardwebhooks import Webhook
+
+from tests.support.door import accepting
 
 
 @dataclass
@@ -84,25 +87,22 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @asynccontextmanager
 async def listening(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A port of this machine where `talk` answers, until the block ends; then no connection is left open."""
-    open_ones: set[asyncio.Task[Any]] = set()
+    loop = asyncio.get_running_loop()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        open_ones.add(task)
-        task.add_done_callback(open_ones.discard)
-        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the other side gave up
+    async def welcome(connection: socket.socket) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
             await talk(reader, writer)
-        writer.close()
-        with suppress(ConnectionError):
+            writer.close()
             await writer.wait_closed()
+        finally:
+            transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await asyncio.gather(*open_ones)
+    async with accepting(welcome) as port:
+        yield port
 
 
 async def _request(reader: asyncio.StreamReader) -> Received:

@@ -1,13 +1,15 @@
 """A server that speaks RESP and does as it is told, wrong things above all."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Sequence
-from types import TracebackType
+from contextlib import AsyncExitStack
 from typing import Any, Final, Self, cast
 
 import hiredis
 
+from tests.support.door import accepting
 from workers_sdk.protocol.link import RedisLink
 
 Answer = Callable[[list[bytes]], bytes | None]
@@ -37,29 +39,29 @@ class FakeRedis:
         self.connections = 0
         self.open: list[Talk] = []
         self._tls = tls
-        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._door = AsyncExitStack()
 
     @property
     def url(self) -> str:
         """Its address."""
-        assert self._server is not None
-        scheme = "rediss" if self._tls else "redis"
-        return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"{'rediss' if self._tls else 'redis'}://127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Talk(self), "127.0.0.1", 0, ssl=self._tls)
+        self._port = await self._door.enter_async_context(accepting(self._welcome))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        for talk in list(self.open):
-            talk.transport.abort()
-            await talk.gone
-        self._server.close()
-        await self._server.wait_closed()
+    async def __aexit__(self, *_: object) -> None:
+        await self._door.aclose()
+
+    async def _welcome(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        talk = Talk(self)
+        transport, _ = await loop.connect_accepted_socket(lambda: talk, connection, ssl=self._tls)
+        try:
+            await talk.gone.wait()
+        finally:
+            transport.abort()
 
     def seen(self, *command: str) -> int:
         """How often a command came."""
@@ -74,7 +76,7 @@ class Talk(asyncio.Protocol):
     def __init__(self, server: FakeRedis) -> None:
         self._server = server
         self._reader = hiredis.Reader(notEnoughData=None)
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.gone = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
@@ -85,7 +87,7 @@ class Talk(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._server.open.remove(self)
-        self.gone.set_result(None)
+        self.gone.set()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
