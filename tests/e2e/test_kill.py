@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.cli.client import ApiClient
 from tests.support.fleet import running_api
+from tests.support.freeze import freeze
 from tests.support.leaks import leaked_keys
 from tests.support.wait import wait_until
 from workers_sdk.protocol.keys import GROUP_WORKERS
@@ -57,7 +58,8 @@ async def hold_in_the_middle_of_work(pid: int, link: RedisLink) -> None:
     """Freeze a worker at a moment at which tasks are pending for it."""
 
     async def frozen_at_work() -> bool:
-        os.kill(pid, signal.SIGSTOP)
+        await freeze(pid)
+        await link.execute("PING")  # what it had sent was there before, and is done now
         if await held_by(pid, link):
             return True
         os.kill(pid, signal.SIGCONT)

@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.cli.client import ApiClient
 from tests.support.counted_worker import AT_WORK, COUNTS
 from tests.support.fleet import running_api
+from tests.support.freeze import freeze
 from tests.support.leaks import leaked_keys
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink
@@ -51,7 +52,8 @@ async def killed_at_work(pid: int, link: RedisLink) -> set[str]:
     """Kill a worker at a moment at which it holds tasks; returns their ids."""
 
     async def frozen() -> set[str]:
-        os.kill(pid, signal.SIGSTOP)
+        await freeze(pid)
+        await link.execute("PING")  # what it had sent was there before, and is done now
         held = {
             member for member in await link.execute("SMEMBERS", AT_WORK) if member.startswith(b"%d " % pid)
         }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.freeze import freeze
 from tests.support.wait import wait_until
 from workers_sdk import CancelToken, Context
 from workers_sdk.context import Sink
@@ -211,7 +212,7 @@ async def test_a_process_that_does_not_even_listen_is_killed_when_its_grace_is_o
     grace = Grace()
     async with pool(1, grace) as processes:
         pid = result(await begin(processes, child_handlers.pid, context(tmp_path)))
-        os.kill(pid, signal.SIGSTOP)
+        await freeze(pid)
         ctx = context(tmp_path, "x" * 1_000_000)
         running = begin(processes, child_handlers.patient, ctx)
         await wait_until(lambda: any(call._talk.locked() for call in processes._calls), what="the sending")
