@@ -13,8 +13,8 @@ import structlog
 
 from .attempt_log import names_of
 from .held import Delivery
-from .protocol.link import Refused
-from .seams import Patience, first_of
+from .protocol.link import Refused, Unavailable
+from .seams import Patience, first_of, is_about_data
 from .shift import Shift, batches
 from .wire import GO, HELD
 
@@ -59,18 +59,28 @@ class Claims:
     async def claim(self, deliveries: Iterable[Delivery]) -> None:
         """Claim now those that run and are not claimed yet."""
         open_ones = [one for one in deliveries if not one.ended and not one.claimed]
+        problem: Unavailable | Refused | None = None
         for batch in batches(open_ones, lambda delivery: delivery.at, BATCH):
-            await self._send(batch)
+            try:
+                await self._send(batch)
+            except (Unavailable, Refused) as error:  # those of other partitions may go through
+                problem = error
+                self._begun += batch
+        if not problem:
+            self._patience.worked()
+        elif not self._shift.stop.is_set():  # else what is held is handed back at the end
+            self._some.set()
+            await self._patience.failed(problem)
 
     async def _send(self, batch: Sequence[Delivery]) -> None:
-        wire, at = self._shift.wire, batch[0].at
         try:
-            answers = await self._patience.insist(lambda: wire.claim(at, batch), self._shift.stop)
+            answers = await self._shift.wire.claim(batch[0].at, batch)
         except Refused as error:
+            if not is_about_data(error):
+                raise
             await self._send_singly(batch, error)
             return
-        # None: stopping without Redis. What is held is handed back at the end.
-        for delivery, answer in zip(batch, answers or (), strict=answers is not None):
+        for delivery, answer in zip(batch, answers, strict=True):
             delivery.claimed = answer == GO
             if not delivery.claimed and not delivery.ended:
                 self._log.info("not_ours", **names_of(delivery), why=answer.decode())

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ class Fetcher:
         self._at = at
         self._start = start
         self._streams = {at.queue(service): service for service in shift.services}
+        self._order = deque(self._streams)
         self._patience = Patience(shift.seams, f"fetcher-{at.index}")
         self._missed = False
 
@@ -72,7 +74,10 @@ class Fetcher:
             return await wire.fetch(self._reading, self._streams, "0", "COUNT", MISSED_COUNT)
         # COUNT is per stream.
         count = max(1, self._shift.seats.free // len(self._streams))
-        return await wire.fetch(self._reading, self._streams, ">", "COUNT", count, "BLOCK", BLOCK_MS)
+        # When there are fewer seats than services, the first in the reply get them: each time another one is the first.
+        streams = [*self._order]
+        self._order.rotate(-1)
+        return await wire.fetch(self._reading, streams, ">", "COUNT", count, "BLOCK", BLOCK_MS)
 
     async def _make_groups_or_wait(self, error: Refused) -> None:
         """Groups are made when they are missing, not before: a server that is out of memory refuses to make any, and

@@ -9,53 +9,81 @@ import structlog
 from .attempt_log import names_of
 from .held import Delivery
 from .outcome import Outcome
+from .protocol.keys import Partition
 from .protocol.link import Refused
 from .seams import Patience
-from .shift import Shift, batches
+from .shift import Shift
 
 BATCH: Final = 64
 """Reports per call, as many as the engine applies in one; with results of the largest size that is 4 MiB."""
+
+MOST: Final = 4 * BATCH
+"""Reports that may wait before no more work is taken: handlers may end faster than Redis takes what they say."""
 
 Finished = tuple[Delivery, Outcome]
 
 
 class Finisher:
-    """Sends one batch at a time, in order. Through an outage it tries on: a report that comes too late changes nothing."""
+    """Reports to each partition by a lane of its own, so that a server of a cluster that is gone delays no others."""
 
     def __init__(self, shift: Shift) -> None:
-        self._shift = shift
-        self._patience = Patience(shift.seams, "finisher")
-        self._outbox: list[Finished] = []
-        self._some = asyncio.Event()
-        self._closed = False
         self.give_up = asyncio.Event()
         """Set to end without Redis: what is left then is done again by another worker."""
-        self._log = structlog.get_logger("workers_sdk")
+        self._lanes = {at.index: _Lane(shift, at, self.give_up) for at in shift.partitions}
 
     def add(self, delivery: Delivery, outcome: Outcome) -> None:
         """Report this one with the next batch."""
-        self._outbox.append((delivery, outcome))
-        self._some.set()
+        self._lanes[delivery.at.index].add(delivery, outcome)
 
     def close(self) -> None:
         """Nothing is added any more: `run` ends when everything is reported."""
+        for lane in self._lanes.values():
+            lane.close()
+
+    async def run(self) -> None:
+        """Report until closed."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes.values():
+                group.create_task(lane.run())
+
+
+class _Lane:
+    """Sends one batch at a time, in order. Through an outage it tries on: a report that comes too late changes nothing."""
+
+    def __init__(self, shift: Shift, at: Partition, give_up: asyncio.Event) -> None:
+        self._shift = shift
+        self._at = at
+        self._give_up = give_up
+        self._patience = Patience(shift.seams, f"finisher-{at.index}")
+        self._outbox: list[Finished] = []
+        self._some = asyncio.Event()
+        self._closed = False
+        self._log = structlog.get_logger("workers_sdk")
+
+    def add(self, delivery: Delivery, outcome: Outcome) -> None:
+        self._outbox.append((delivery, outcome))
+        self._some.set()
+        if len(self._outbox) >= MOST:
+            self._shift.seats.pause(True)
+
+    def close(self) -> None:
         self._closed = True
         self._some.set()
 
     async def run(self) -> None:
-        """Report until closed."""
         while self._outbox or not self._closed:
             await self._some.wait()
             if not self._closed:
                 self._some.clear()
             gathered, self._outbox = self._outbox, []
-            for batch in batches(gathered, lambda finished: finished[0].at, BATCH):
-                await self._send(batch)
+            self._shift.seats.pause(False)
+            for first in range(0, len(gathered), BATCH):
+                await self._send(gathered[first : first + BATCH])
 
     async def _send(self, batch: Sequence[Finished]) -> None:
-        at = batch[0][0].at
+        wire = self._shift.wire
         try:
-            answers = await self._patience.insist(lambda: self._shift.wire.finish(at, batch), self.give_up)
+            answers = await self._patience.insist(lambda: wire.finish(self._at, batch), self._give_up)
         except Refused as error:
             await self._send_singly(batch, error)
             return

@@ -49,21 +49,43 @@ class LeaseKeeper:
         wire = Wire(link, self._scripts, self._shift.wire.consumer)
         try:
             while not stop.is_set():
-                if await self._renew_all(wire):
-                    await first_of(self._shift.seams.clock.sleep(self._shift.lease_s / 3), stop.wait())
+                if problem := await self._renew_all(wire):
+                    await first_of(self._patience.failed(problem), self._third(), stop.wait())
+                else:
+                    self._patience.worked()
+                    await first_of(self._third(), stop.wait())
         finally:
             await link.close()
 
-    async def _renew_all(self, wire: Wire) -> bool:
-        """False: Redis did not answer, and some time was waited."""
+    async def _third(self) -> None:
+        await self._shift.seams.clock.sleep(self._shift.lease_s / 3)
+
+    async def _renew_all(self, wire: Wire) -> Exception | None:
+        """Why some could not be renewed: a server of a cluster that does not answer, a queue that is none. The others are."""
+        problems: dict[int, Exception] = {}
+        for batch in batches(self._shift.held.all(), lambda delivery: delivery.at, BATCH):
+            at = batch[0].at
+            if isinstance(problems.get(at.index), Unavailable):
+                continue
+            try:
+                if refused := await self._renew_or_refused(wire, at, batch):
+                    problems.setdefault(at.index, refused)
+            except Unavailable as error:
+                problems[at.index] = error
+        return next(iter(problems.values()), None)
+
+    async def _renew_or_refused(
+        self, wire: Wire, at: Partition, deliveries: Sequence[Delivery]
+    ) -> Refused | None:
+        """A batch that is refused whole is renewed one by one. Raises Unavailable."""
         try:
-            for batch in batches(self._shift.held.all(), lambda delivery: delivery.at, BATCH):
-                await self._renew(wire, batch[0].at, batch)
-        except (Unavailable, Refused) as error:
-            await self._patience.failed(error)
-            return False
-        self._patience.worked()
-        return True
+            await self._renew(wire, at, deliveries)
+        except Refused as error:
+            if len(deliveries) > 1:
+                for delivery in deliveries:
+                    await self._renew_or_refused(wire, at, [delivery])
+            return error
+        return None
 
     async def _renew(self, wire: Wire, at: Partition, deliveries: Sequence[Delivery]) -> None:
         answers = await wire.renew(at, deliveries)

@@ -1,5 +1,6 @@
 """Logs of a worker process: structlog to stderr, text on a terminal, else JSON lines."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -30,9 +31,20 @@ def configure(level: str | None = None, *, json: bool | None = None) -> None:
             *_rendering(as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Output(),
         cache_logger_on_first_use=True,
     )
+
+
+class _Output:
+    """Writes lines to stderr. A line that nobody can take (a full disk, a closed pipe) is lost, and nothing else is."""
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    log = debug = info = warning = error = critical = exception = fatal = msg
 
 
 def _rendering(as_json: bool) -> list[Any]:

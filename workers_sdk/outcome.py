@@ -68,7 +68,14 @@ def succeeded(value: Any, spawn: str = "") -> Outcome:
 
 
 def failed(error: BaseException) -> Outcome:
-    """Outcome of a handler that raised."""
+    """Outcome of a handler that raised. An exception whose class is broken is a failure too, and none of the worker."""
+    try:
+        return _failed(error)
+    except BaseException:  # the handler's own class, so anything may happen
+        return failed_as(type(error).__name__, _text_of(error), retry=True)
+
+
+def _failed(error: BaseException) -> Outcome:
     if isinstance(error, Fail):
         return failed_as(error.code, error.message, retry=error.retry, retry_after_s=error.retry_after_s)
     lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]

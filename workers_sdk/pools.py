@@ -1,7 +1,6 @@
 """Where handlers run: coroutines on the event loop, functions in threads or in processes of their own."""
 
 import asyncio
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +16,7 @@ class Pools:
     """Runs handlers.
 
     Args:
-        concurrency: most threads; processes are bounded by the number of CPUs as well.
+        concurrency: most threads, and most processes.
         kill_after_s: how long a handler in a process may go on after it was asked to stop.
     """
 
@@ -66,6 +65,6 @@ class Pools:
 
     def _process_pool(self) -> Processes:
         if self._processes is None:
-            count = min(self._concurrency, os.cpu_count() or 1)
-            self._processes = Processes(count, self._kill_after_s, self._clock)
+            # Not fewer than seats: a task that waited here for a process would be taken from other workers, its time running.
+            self._processes = Processes(self._concurrency, self._kill_after_s, self._clock)
         return self._processes

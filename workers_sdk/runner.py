@@ -2,9 +2,10 @@
 
 import asyncio
 import functools
+from typing import Any
 
 from .attempt import attempt
-from .attempt_log import AttemptLog
+from .attempt_log import AttemptLog, names_of
 from .claims import Claims
 from .context import Context, artifacts_of
 from .finisher import Finisher
@@ -56,6 +57,12 @@ class Runner:
         """After `stop_all`: names and ids of the tasks whose handlers could not be stopped and still run."""
         return [(one.entry.name, one.entry.task_id) for one in self._tasks] + self.pools.busy
 
+    def busy_with(self) -> dict[str, Any]:
+        """Names of the task whose handler has the loop now, for a log line; empty when it is none. From any thread."""
+        now = asyncio.current_task(self._loop)
+        found = (names_of(delivery) for delivery, task in list(self._tasks.items()) if task is now)
+        return next(found, {})
+
     def start(self, delivery: Delivery) -> None:
         """Begin, unless it is not wanted any more. Its seat is given back when its handler has really ended."""
         if delivery.cancelled.is_set():  # while others of the same read were handed back
@@ -100,12 +107,12 @@ class Runner:
         self._progress.forget(delivery)
         self._shift.seats.give()
         error = None if task.cancelled() else task.exception()
-        if task.cancelled() or delivery.cancelled.is_set():
+        if delivery.cancelled.is_set():
             self._told.ended(delivery, None)  # nobody else wants to know any more
         elif error:
             if not self.bug.done():
                 self.bug.set_exception(error)
-        elif outcome := task.result():
+        elif outcome := _cancelled_itself() if task.cancelled() else task.result():
             self._told.ended(delivery, outcome)
             self._finisher.add(delivery, outcome)
         else:
@@ -159,3 +166,8 @@ class Runner:
             )
         except Refused as error:
             raise Malformed(f"what the task refers to cannot be read: {error}") from error
+
+
+def _cancelled_itself() -> Outcome:
+    """Outcome of a handler whose task was cancelled by its own code, and not by us: if nothing were said it would be held for ever."""
+    return failed_as("CancelledError", "the handler cancelled its own asyncio task", retry=True)

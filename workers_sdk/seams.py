@@ -8,12 +8,15 @@ from typing import Final, Protocol, TypeVar
 import structlog
 
 from .protocol.link import Link, RedisLink, Refused, Unavailable
+from .protocol.outage import Outage
 from .protocol.seams import Clock, Randomness, SystemClock, SystemRandomness
 
 T = TypeVar("T")
 
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 3.0
+OUTAGE: Final = Outage()
+"""Of all workers of this process."""
 
 
 class Connect(Protocol):
@@ -26,34 +29,35 @@ class Connect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """Redis, time, chance, and whether leases are kept from a thread of their own (a simulation has no threads)."""
+    """Redis, time, chance, who is told of outages, and whether leases are kept from a thread of their own (a simulation has
+    no threads)."""
 
     connect: Connect = RedisLink
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
+    outage: Outage = OUTAGE
     lease_thread: bool = True
 
 
 class Patience:
-    """Waits out an outage: longer after each failure, with jitter, and one log line per change of state."""
+    """Waits out an outage: longer after each failure, with jitter."""
 
     def __init__(self, seams: Seams, loop: str) -> None:
         self._seams = seams
         self.log = structlog.get_logger("workers_sdk").bind(loop=loop)
+        self._loop = loop
         self._delay_s = 0.0
 
     async def failed(self, error: Exception) -> None:
         """Wait before the next try."""
-        if not self._delay_s:
-            self.log.warning("redis_unavailable", error=str(error) or type(error).__name__)
+        self._seams.outage.met(self._loop, error)
         self._delay_s = min(LONGEST_DELAY_S, max(FIRST_DELAY_S, self._delay_s * 2))
         await self._seams.clock.sleep(self._delay_s * self._seams.randomness.uniform(0.5, 1.0))
 
     def worked(self) -> None:
         """Forget the failures."""
-        if self._delay_s:
-            self.log.info("redis_available")
-            self._delay_s = 0.0
+        self._seams.outage.worked(self._loop)
+        self._delay_s = 0.0
 
     async def insist(self, call: Callable[[], Awaitable[T]], give_up: asyncio.Event) -> T | None:
         """Repeat an idempotent call until Redis answers. None when it does not and `give_up` is set.
@@ -65,7 +69,7 @@ class Patience:
             try:
                 answer = await call()
             except (Unavailable, Refused) as error:
-                if isinstance(error, Refused) and _is_about_data(error):
+                if isinstance(error, Refused) and is_about_data(error):
                     raise
                 if give_up.is_set():
                     return None
@@ -88,6 +92,6 @@ async def first_of(*waits: Awaitable[object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _is_about_data(error: Refused) -> bool:
+def is_about_data(error: Refused) -> bool:
     """Any other refusal (a missing right, a script of another version) is put right by people: that is waited for."""
     return error.code == "WRONGTYPE" or "BADARG" in str(error)

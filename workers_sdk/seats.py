@@ -10,6 +10,7 @@ class Seats:
         self._count = count
         self.free = count
         self._closed = False
+        self._paused = False
         self._some_free = asyncio.Event()
         self._all_free = asyncio.Event()
         self._show()
@@ -31,8 +32,14 @@ class Seats:
         self._closed = True
         self._show()
 
+    def pause(self, so: bool) -> None:
+        """Tell nobody of free seats, or again."""
+        if so is not self._paused:
+            self._paused = so
+            self._show()
+
     async def some_free(self) -> None:
-        """Wait until there is a free seat, or there will be none."""
+        """Wait until there is a free seat and no pause, or there will be none."""
         await self._some_free.wait()
 
     async def all_free(self) -> None:
@@ -40,7 +47,7 @@ class Seats:
         await self._all_free.wait()
 
     def _show(self) -> None:
-        _set(self._some_free, self._closed or self.free > 0)
+        _set(self._some_free, self._closed or (self.free > 0 and not self._paused))
         _set(self._all_free, self.free == self._count)
 
 

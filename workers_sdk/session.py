@@ -21,6 +21,7 @@ from .runner import Runner
 from .seams import Patience, first_of
 from .seats import Seats
 from .shift import Shift, batches
+from .watchdog import Watchdog
 from .wire import Wire
 
 CLEANUP_S: Final = 5.0
@@ -107,7 +108,10 @@ class Session:
             group.create_task(self._listener(ear, at, runner).run(), name="listener")
             for ear, at in zip(ears, self._shift.partitions, strict=True)
         ]
-        group.create_task(self._keep_leases(runner, done), name="lease-keeper")
+        watchdog = Watchdog(self._shift.seams.clock, runner.busy_with)
+        if self._options.seams.lease_thread:
+            beside.append(group.create_task(watchdog.beat(), name="beat"))
+        group.create_task(self._keep_leases(runner, watchdog, done), name="lease-keeper")
         finisher = group.create_task(self._finisher.run(), name="finisher")
         group.create_task(runner.claims.run(), name="claims")
         group.create_task(self._progress.run(runner.claims), name="progress")
@@ -132,7 +136,7 @@ class Session:
         patience = Patience(self._shift.seams, f"listener-{at.index}")
         return Listener(ear, at, self._shift.held, patience, runner.lose)
 
-    async def _keep_leases(self, runner: Runner, done: asyncio.Event) -> None:
+    async def _keep_leases(self, runner: Runner, watchdog: Watchdog, done: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         keeper = LeaseKeeper(
             self._shift,
@@ -140,8 +144,14 @@ class Session:
             self._scripts,
             lambda delivery, cause: loop.call_soon_threadsafe(runner.lose, delivery, cause),
         )
+
+        async def beside_the_loop(stop: asyncio.Event) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(keeper.run(stop))
+                group.create_task(watchdog.watch(stop))
+
         if self._options.seams.lease_thread:
-            await on_own_thread(keeper.run, done)
+            await on_own_thread(beside_the_loop, done)
         else:
             await keeper.run(done)
 

@@ -24,6 +24,10 @@ class Unavailable(Exception):
     """Redis gave no usable answer; the command may or may not have been applied, so repeat only what is idempotent."""
 
 
+class Unwelcome(Unavailable):
+    """Redis does not let us in: a password, a user, or the number of a database is wrong. It does not pass by itself."""
+
+
 class Refused(Exception):
     """Redis answered with an error. `code` is its first word, for example `NOGROUP` or `WRONGTYPE`."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from hiredis import pack_command
 
 from .address import Address
-from .connection import Connection, Refused, Unavailable
+from .connection import Connection, Refused, Unavailable, Unwelcome
 
 CONNECT_S: Final = 5.0
 COMMAND_S: Final = 5.0
@@ -97,7 +97,7 @@ class Line:
         await asyncio.wait([connecting])
         result = Unavailable("the link was closed") if connecting.cancelled() else connecting.result()
         if isinstance(result, Unavailable):
-            raise Unavailable(*result.args)
+            raise type(result)(*result.args)
         return result
 
     async def _connect(self) -> Connection | Unavailable:
@@ -140,7 +140,9 @@ class Line:
                 continue  # then there is no name, and reads that block end by themselves
             if isinstance(reply, Exception):
                 # A server that does not know AUTH would repeat its arguments.
-                raise Unavailable(f"{command[0]!s}: {str(reply).partition(', with args')[0]}")
+                text = f"{command[0]!s}: {str(reply).partition(', with args')[0]}"
+                is_lasting = isinstance(reply, Refused) or str(reply).startswith("NOAUTH")
+                raise Unwelcome(text) if is_lasting else Unavailable(text)
 
 
 class Node:

@@ -10,6 +10,8 @@ from workers_sdk import Context, Worker
 worker = Worker("text-service", drain_s=30)
 stubborn = Worker("voice-service", drain_s=0)
 swallowing = Worker("slide-service", drain_s=0)
+blocking = Worker("block-service")
+leaving = Worker("thread-service", drain_s=0)
 processes = Worker("image-service", drain_s=0)
 processes.task("Stubborn", run="process")(process_handlers.stubborn)
 processes.task("Patient", run="process")(process_handlers.patient)
@@ -31,6 +33,18 @@ async def endless(ctx: Context) -> None:
 @stubborn.task("Deaf")
 def deaf(ctx: Context) -> None:
     """Never looks at its cancel token."""
+    threading.Event().wait(300)
+
+
+@leaving.task("Thread")
+async def thread(ctx: Context) -> None:
+    """Leaves a thread of the loop behind when it is cancelled."""
+    await asyncio.to_thread(threading.Event().wait, 300)
+
+
+@blocking.task("Block")
+async def block(ctx: Context) -> None:
+    """Keeps the loop for itself."""
     threading.Event().wait(300)
 
 

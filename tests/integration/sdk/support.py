@@ -142,7 +142,7 @@ class Faulty:
             self.refused += 1
             raise Unavailable("nobody there")
         # A server that was just emptied gets every script as EVAL with its text once.
-        if self.lose and not self.lost and answer and self.lose in f"{command[0]!s} {command[1]!s}":
+        if self.lose and not self.lost and answer and self.lose in " ".join(map(str, command[:2])):
             self.lost += 1
             raise Unavailable("the answer was lost")
 

@@ -82,9 +82,49 @@ async def test_a_handler_that_does_not_stop_is_named_and_does_not_keep_the_proce
     assert (await desk.task(task_id))["status"] == "pending"
 
 
+async def test_a_thread_that_a_handler_left_behind_does_not_keep_the_process(
+    desk: Desk, tmp_path: Path
+) -> None:
+    task_id = await desk.put("Thread", service="thread-service")
+    log = tmp_path / "log"
+    with log.open("wb") as output, running(f"{MODULE}:leaving", desk, output) as process:
+        await desk.processing(task_id)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 1
+    assert "threads_do_not_stop" in [line["event"] for line in lines_of(log)]
+    assert (await desk.task(task_id))["status"] == "pending"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_handler_that_blocks_the_loop_is_named_and_does_not_keep_the_process_from_its_signals(
+    desk: Desk, tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # At debug it is told in any case: a slow machine may have had its warning of this minute before.
+    monkeypatch.setenv("SCENARIST_LOG_LEVEL", "debug")
+    task_id = await desk.put("Block", service="block-service")
+    log = tmp_path / "log"
+    with log.open("wb") as output, running(f"{MODULE}:blocking", desk, output) as process:
+        [told] = await wait_until(lambda: blocked_by(log, "Block"), what="the warning", timeout_s=60)
+
+        def ended_by_signals() -> bool:
+            """Signals that come together count as one, so there is always one more."""
+            process.send_signal(number)
+            return process.poll() is not None
+
+        await wait_until(ended_by_signals, what="the end of the process", timeout_s=60)
+        assert process.wait() == 128 + number
+    assert told["task_id"] == task_id
+    assert "process_worker.py" in told["where"].partition(" > ")[0]
+
+
+def blocked_by(log: Path, task: str) -> list[dict[str, Any]]:
+    """What is said of a task that keeps the loop for itself."""
+    return [line for line in lines_of(log) if line["event"] == "loop_blocked" and line.get("task") == task]
+
+
 def lines_of(log: Path) -> list[dict[str, Any]]:
     """What a worker process said."""
-    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in log.read_text().splitlines() if line[:1] + line[-1:] == "{}"]
 
 
 BUG = """

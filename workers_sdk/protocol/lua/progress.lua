@@ -8,6 +8,7 @@
 --          STALE  the attempt is not the current one, or not running; nothing was done
 -- Repeat   the same answers; nothing changes.
 -- Cost     O(items)
+-- Flags    allow-oom
 -- Uses     check, clock, iso
 local home = KEYS[1]
 local prefix = ARGV[1]
@@ -17,7 +18,8 @@ check((#ARGV - 1) % 4 == 0, 'items of four')
 for i = 2, #ARGV, 4 do
   local task = redis.call('HMGET', prefix .. 'task:' .. ARGV[i], 'status', 'token')
   answers[#answers + 1] = task[1] == 'processing' and task[2] == ARGV[i + 1] and 'OK' or 'STALE'
-  local percent = ARGV[i + 2] == '' and 0 or tonumber(ARGV[i + 2])
+  -- Without letters but e: Lua would read 0x10, which no other reader takes for a number.
+  local percent = ARGV[i + 2] == '' and 0 or not string.find(ARGV[i + 2], '[^%d.eE+-]') and tonumber(ARGV[i + 2])
   check(percent and percent >= 0 and percent <= 100, 'percent')
 end
 
