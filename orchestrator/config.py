@@ -31,6 +31,12 @@ class Settings(BaseSettings):
         repr=False,
         description="Redis or Valkey: redis://, rediss:// or unix://. May hold a password, so it is never printed.",
     )
+    redis_wait_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that a start waits for a Redis that does not answer (yet); 0: not at all.",
+    )
     host: str = Field(
         default="127.0.0.1",
         validation_alias=AliasChoices("HOST", "host"),

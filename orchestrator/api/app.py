@@ -144,6 +144,7 @@ def _lifespan(
                 partitions=settings.partitions,
                 policy=policy_of(settings),
                 unsafe_volatile=settings.unsafe_volatile,
+                wait_s=settings.redis_wait_s,
             )
             confirmer = _confirmer(settings)
             stack.push_async_callback(confirmer.close)

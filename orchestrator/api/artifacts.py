@@ -15,9 +15,7 @@ from .tasks import existing_task
 
 router = APIRouter(tags=["artifacts"])
 
-_BINARY: Final[dict[str, Any]] = {
-    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-}
+_BINARY: Final[dict[str, Any]] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _DOWNLOAD: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The artifact, in its own media type.", "content": _BINARY},
     206: {"description": "The range that was asked for.", "content": _BINARY},

@@ -1,6 +1,5 @@
 """Flow control: limits of services; pause and resume of services, of everything, and of scenarios."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -38,8 +37,7 @@ Id = Annotated[str, Path(description="16 characters.")]
 async def list_services(needs: Needs) -> Response:
     """Give all services that ever got a task, limits or a pause, and what waits for each."""
     flow = Flow(needs.store)
-    found = await asyncio.gather(*(flow.state(name) for name in await flow.services()))
-    items = [_service_out(state) for state in found]
+    items = [_service_out(state) for state in await flow.states(await flow.services())]
     return json_response({"paused": _pause_out(await flow.pause_of_all()), "items": items})
 
 

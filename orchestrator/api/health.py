@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from orchestrator.store.backlog import health_of
 from orchestrator.store.last_check import last_check
 from workers_sdk.protocol.link import Refused, Unavailable
 
@@ -55,7 +56,7 @@ async def health(response: Response, needs: Needs) -> HealthOut:
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT_S):
             state, queues, check = await asyncio.gather(
-                needs.store.health(), queues_of(needs.store), last_check(needs.store)
+                health_of(needs.store), queues_of(needs.store), last_check(needs.store)
             )
     except (Unavailable, Refused, TimeoutError):
         response.status_code = 503

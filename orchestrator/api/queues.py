@@ -1,43 +1,52 @@
 """The queues of the services, as Redis sees them."""
 
-import asyncio
 from typing import Any
 
 from orchestrator.store.store import Store
-from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
-from workers_sdk.protocol.link import Refused
+from workers_sdk.protocol.keys import GROUP_WORKERS
+from workers_sdk.protocol.link import Command
 
 from .service_models import QueueOut
 
 
 async def queues_of(store: Store) -> dict[str, QueueOut]:
-    """Every service that ever got a task, with its queues of all partitions together. Raises: Unavailable."""
-    seconds, micros = await store.link.execute("TIME")
+    """Every service that ever got a task, with its queues of all partitions together. Raises: Unavailable, Refused.
+
+    In four round trips, however many services there are.
+    """
+    link, places = store.link, await store.queues()
+    names = [at.queue(service) for at, service in places]
+    (seconds, micros), *there = await link.execute_many([("TIME",), *(("EXISTS", name) for name in names)])
     now_ms = int(seconds) * 1000 + int(micros) // 1000
-    places = [(at, service) for at in store.partitions for service in await store.services(at)]
-    found = await asyncio.gather(*(_queue(store, at, service, now_ms) for at, service in places))
+    known = [name for name, is_there in zip(names, there, strict=True) if is_there]  # XINFO refuses others
+    groups = dict(
+        zip(known, await link.execute_many([("XINFO", "GROUPS", name) for name in known]), strict=True)
+    )
+    workers = [_workers(groups.get(name, [])) for name in names]
+    commands: list[Command] = []
+    for name, group in zip(names, workers, strict=True):
+        last = group["last-delivered-id"].decode() if group else "0-0"
+        commands += [("XLEN", name), ("XRANGE", name, f"({last}", "+", "COUNT", 1)]
+    found = await link.execute_many(commands)
     together: dict[str, QueueOut] = {}
-    for (_, service), queue in zip(places, found, strict=True):
+    for (_, service), group, length, first in zip(places, workers, found[::2], found[1::2], strict=True):
+        queue = _queue(group, length, first, now_ms)
         together[service] = _sum(together[service], queue) if service in together else queue
     return together
 
 
-async def _queue(store: Store, at: Partition, service: str, now_ms: int) -> QueueOut:
-    name = at.queue(service)
-    try:
-        groups = [_fields(flat) for flat in await store.link.execute("XINFO", "GROUPS", name)]
-    except Refused:  # none of its tasks was ever ready
-        groups = []
-    group = next((one for one in groups if one["name"] == GROUP_WORKERS.encode()), None)
-    last = group["last-delivered-id"].decode() if group else "0-0"
-    length, first = await store.link.execute_many(
-        [("XLEN", name), ("XRANGE", name, f"({last}", "+", "COUNT", 1)]
-    )
-    pending = group["pending"] if group else 0
+def _workers(groups: list[list[Any]]) -> dict[str, Any]:
+    """The group of the workers; empty when no worker ever read the queue."""
+    known = (_fields(flat) for flat in groups)
+    return next((one for one in known if one["name"] == GROUP_WORKERS.encode()), {})
+
+
+def _queue(group: dict[str, Any], length: int, first: list[Any], now_ms: int) -> QueueOut:
+    pending = group.get("pending", 0)
     return QueueOut(
         waiting=max(0, length - pending),  # an entry goes in the script that ends its task
         pending=pending,
-        consumers=group["consumers"] if group else 0,
+        consumers=group.get("consumers", 0),
         oldest_waiting_s=max(0, now_ms - int(first[0][0].split(b"-")[0])) / 1000 if first else None,
     )
 

@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from orchestrator.api.app import create_app, template_registry
 from orchestrator.api.policy import egress_of, policy_of
@@ -25,6 +26,8 @@ from .exits import CommandError, Exit
 from .options import Host, Port, RedisUrl, packs_here, server_settings
 from .planning import template_errors
 from .server import run_server
+
+T = TypeVar("T")
 
 
 def serve(*, host: Host = None, port: Port = None, redis: RedisUrl = None) -> int:
@@ -85,6 +88,18 @@ def _log(settings: Settings) -> None:
     configure("debug" if settings.debug else settings.log_level, json=settings.log_json)
 
 
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What comes of it; None when `stop` came first."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
 async def _run_engine(settings: Settings, registry: Registry) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,13 +113,17 @@ async def _run_engine(settings: Settings, registry: Registry) -> None:
         name="scenarist-engine-reading",
     )
     try:
-        store = await Store.open(
+        opening = Store.open(
             link,
             partitions=settings.partitions,
             policy=policy_of(settings),
             unsafe_volatile=settings.unsafe_volatile,
             sets_lease=True,
+            wait_s=settings.redis_wait_s,
         )
+        store = await _unless(stop, opening)
+        if store is None:
+            return
         limits = Limits(max_tasks=settings.max_tasks)
         admission = Admission(link, settings.admission_memory)
         launcher = Launcher(store, registry, limits, strict=settings.strict_templates, admission=admission)

@@ -96,6 +96,16 @@ def run_server(app: FastAPI, settings: Settings) -> bool:
             gc.set_threshold(YOUNG)
             await server.serve()
 
+    async def until_stopped() -> bool:
+        loop = asyncio.get_running_loop()
+        serving = loop.create_task(serve())
+        # The start may wait long for Redis. From then on it is the server that hears the signals.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, serving.cancel)
+        await asyncio.wait([serving])
+        if not serving.cancelled():
+            serving.result()
+        return server.started or serving.cancelled()
+
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(serve())
-    return server.started
+        return runner.run(until_stopped())

@@ -4,6 +4,8 @@ Most reports are applied as they come. What the engine must think about (a task 
 tasks) takes the way by the Thinker.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -13,7 +15,7 @@ from orchestrator.store.outcomes import Outcome
 from orchestrator.store.store import Store
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, is_id
 from workers_sdk.protocol.link import Refused
-from workers_sdk.protocol.messages import Malformed, TaskEvent, split_reports
+from workers_sdk.protocol.messages import MAX_ERROR_CHARS, Malformed, TaskEvent, dumps, split_reports
 
 from .decider import Decider
 from .loop import Seams
@@ -22,26 +24,50 @@ from .thinker import Asked, Reported, Thinker, is_question
 
 BATCH: Final = 64
 """Reports per script call: more gain nothing, and would hold Redis for longer than 5 ms."""
+_FINAL: Final = (b"success", b"failed")
 
 
 class Advancer:
-    """Reads `task-events` of one partition and applies each batch in one script call."""
+    """Reads `task-events` of one partition and applies each batch in one script call.
+
+    Args:
+        stop: until it is set, a step that thinks for long reads on meanwhile; without it a step reads once.
+    """
 
     name = "advancer"
 
     def __init__(
-        self, store: Store, seams: Seams, at: Partition, consumer: str, decider: Decider | None = None
+        self,
+        store: Store,
+        seams: Seams,
+        at: Partition,
+        consumer: str,
+        decider: Decider | None = None,
+        stop: asyncio.Event | None = None,
     ) -> None:
         self._store = store
         self._at = at
-        self._thinker = Thinker(decider or Decider(store), at, self._apply_all)
+        self._stop = stop
+        self._thinker = Thinker(decider or Decider(store), at, self._apply_all, seams.clock)
         self._reader = Reader(seams, at.task_events, consumer, stale_ms=store.policy.lease_ms)
         self._entries = BATCH
         self._log = structlog.get_logger().bind(duty=self.name)
 
     async def step(self) -> None:
         """See `Duty.step`."""
-        entries = await self._reader.read(self._entries)
+        asked, refused = await self._take(await self._reader.read(self._entries))
+        if asked:
+            await self._thinker.think(asked, refused, self._more if self._stop else None)
+        self._reader.done()
+
+    async def _more(self) -> tuple[list[Asked], set[str]]:
+        """What came while there is something to think about."""
+        if self._stop is None or self._stop.is_set():
+            return [], set()
+        return await self._take(await self._reader.more(self._entries))
+
+    async def _take(self, entries: Sequence[Entry]) -> tuple[list[Asked], set[str]]:
+        """Apply what can be applied at once: what is left to think about, and the entries with a report that was refused."""
         plain, asked, size = list[Reported](), list[Asked](), 0
         for entry in entries:
             events, questions = await self._decode(entry)
@@ -50,25 +76,26 @@ class Advancer:
                 plain.append(Reported(entry.entry_id, events, ends=not questions))
             if questions:
                 asked.append(Asked(entry.entry_id, questions))
-        refused = await self._apply_all(plain)
-        if asked:
-            await self._thinker.think(asked, refused)
-        self._reader.done()
         if size:
             # About a batch of reports per read, so that what is left is there for other replicas.
             self._entries = max(1, BATCH * len(entries) // size)
+        return asked, await self._apply_all(plain)
 
     async def _decode(self, entry: Entry) -> tuple[list[TaskEvent], list[TaskEvent]]:
         """Reports to apply, and those to think about. None of both: it cannot be read, and was set aside."""
-        events, questions, reason = list[TaskEvent](), list[TaskEvent](), "no report"
+        events, questions, broken = list[TaskEvent](), list[TaskEvent](), list[TaskEvent]()
+        reason = "no report"
         for flat in split_reports(entry.flat):
             try:
                 event = _event_of(flat)
             except Malformed as error:
                 reason = str(error)
                 self._log.error("report_malformed", entry_id=entry.entry_id, reason=reason)
+                broken += _failure_instead(flat, reason)
             else:
                 (questions if is_question(event) else events).append(event)
+        if broken:
+            await self._apply_all([Reported(entry.entry_id, broken, ends=False)])
         if not events and not questions:
             await self._store.quarantine(
                 self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry.entry_id, reason
@@ -120,6 +147,18 @@ def _event_of(flat: Sequence[bytes]) -> TaskEvent:
     if not is_id(event.task_id):
         raise Malformed("task event: task_id is not an id")
     return event
+
+
+def _failure_instead(flat: Sequence[bytes], reason: str) -> list[TaskEvent]:
+    """What ends the attempt whose last report cannot be taken: its worker thinks that it is done, so nobody else would."""
+    raw = dict(zip(flat[::2], flat[1::2], strict=True))
+    if raw.get(b"status") not in _FINAL or not raw.get(b"token"):
+        return []
+    error = dumps({"type": "malformed_report", "message": reason[:MAX_ERROR_CHARS], "retry": False})
+    kept = [part for name in (b"task_id", b"token", b"acked") for part in (name, raw.get(name, b""))]
+    with contextlib.suppress(Malformed):  # nor does it say which attempt it is
+        return [_event_of([*kept, b"status", b"failed", b"error", error])]
+    return []
 
 
 def _batches(reported: Sequence[Reported]) -> Iterator[list[Reported]]:

@@ -1,9 +1,10 @@
 """Children of a task: one per item of a list, or those that a handler asked for."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from orchestrator.store.deciding import spawn
+from orchestrator.store.deciding import TURN, spawn
 from orchestrator.store.records import Cause, NewTask, RetryPolicy, TaskRecord
 from orchestrator.store.store import Store
 from orchestrator.templates import runtime
@@ -13,7 +14,7 @@ from workers_sdk.protocol.spawn import Spawned, decode_spawn, spawned_id
 
 MAX_INLINE: Final = 1024 * 1024
 """Bytes of JSON that the results of all children may have together; beyond that only their ids are given."""
-CHUNK: Final = 500
+CHUNK: Final = 100
 _OF_THE_OWNER: Final = ("tenant", "priority")
 _NOT_INHERITED: Final = ("ask", "need", "all_done", "optional", "tolerated")
 
@@ -28,7 +29,11 @@ class Children:
 
     async def for_each(self, at: Partition, task: TaskRecord, known: Known, items: Sequence[Any]) -> str:
         """Make one child per item: a word of `spawn.lua`. Raises CannotResolve."""
-        children = [_child(task, known, item, index) for index, item in enumerate(items, 1)]
+        children: list[NewTask] = []
+        for index, item in enumerate(items, 1):
+            children.append(_child(task, known, item, index))
+            if not index % TURN:
+                await asyncio.sleep(0)  # others have their turn
         return await spawn(self._store, at, task, children)
 
     async def spawn(self, at: Partition, task: TaskRecord, event: TaskEvent) -> str:

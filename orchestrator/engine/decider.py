@@ -55,8 +55,7 @@ class Decider:
         if task is None:
             return []
         if task.status.is_final:
-            await self._left_behind(at, task)
-            return []
+            return await self._left_behind(at, task)
         if task.status is Status.PROCESSING:
             return await self._of_held(at, task)
         unfinished_group = task.group is not None and task.group.written < task.group.total
@@ -68,12 +67,17 @@ class Decider:
             self._log.warning("task_not_startable", task_id=task.id, code=error.code, error=error.message)
             return [failed(task, error.code, error.message)]
 
-    async def _left_behind(self, at: Partition, task: TaskRecord) -> None:
-        """It ended before what it waits for: nobody wants that any more."""
+    async def _left_behind(self, at: Partition, task: TaskRecord) -> list[TaskEvent]:
+        """It ended before what is below it, which nobody wants any more: its children are cancelled here, its scenario was by
+        the script. Those that wait for it hear of its end when that has ended too; the last end brings a look."""
+        over = True
         if task.child_scenario_id:
-            await self._scenarios.abandon(task)
+            over = await self._scenarios.is_over(task)
         if task.group and task.status is not Status.SUCCESS:
-            await self._children.cancel(at, task)
+            over = task.queue <= task.group.total - task.group.written
+            if not over:
+                await self._children.cancel(at, task)
+        return [TaskEvent(task.id, EventKind.RELEASE)] if over and task.is_late else []
 
     async def _of_held(self, at: Partition, task: TaskRecord) -> list[TaskEvent]:
         if "machine" in task.on_ready:

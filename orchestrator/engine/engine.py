@@ -74,7 +74,8 @@ class Engine:
         async with sender, asyncio.TaskGroup() as group:
             for at in self._store.partitions:
                 for duty in [*self._duties(at, stop), *self._webhooks(at, stop, sender)]:
-                    group.create_task(keep_going(duty, self._seams, stop), name=f"{duty.name}-{at.index}")
+                    name = f"{duty.name}-{at.index}"
+                    group.create_task(keep_going(duty, self._seams, stop, name=name), name=name)
         await self._leave()
         log.info("engine_stopped")
 
@@ -90,8 +91,8 @@ class Engine:
         return [
             filler,
             purger,
-            Materializer(self._store, self._seams, at, self.name),
-            Advancer(self._store, self._seams, at, self.name, Decider(self._store, self._launcher)),
+            Materializer(self._store, self._seams, at, self.name, stop),
+            Advancer(self._store, self._seams, at, self.name, Decider(self._store, self._launcher), stop),
             Sweeper(self._store, self._seams, at, stop),
             Timekeeper(self._store, self._seams, at, stop, handlers, answering),
             *([scheduler] if scheduler else []),

@@ -5,9 +5,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-import structlog
-
 from workers_sdk.protocol.link import Link, Refused, Unavailable
+from workers_sdk.protocol.outage import Outage
 from workers_sdk.protocol.seams import Clock, Randomness, SystemClock, SystemRandomness
 
 FIRST_DELAY_S: Final = 0.1
@@ -26,11 +25,15 @@ class Duty(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """Everything a duty knows of the world outside: Redis (two links, since a blocked read keeps its own), time, chance."""
+    """Everything a duty knows of the world outside: Redis (two links, since a blocked read keeps its own), time, chance.
+
+    `outage` is told of by all duties of the process.
+    """
 
     reading: Link
     clock: Clock = field(default_factory=SystemClock)
     randomness: Randomness = field(default_factory=SystemRandomness)
+    outage: Outage = field(default_factory=Outage)
 
 
 class Answering:
@@ -52,24 +55,22 @@ class Answering:
         self._since = None
 
 
-async def keep_going(duty: Duty, seams: Seams, stop: asyncio.Event) -> None:
+async def keep_going(duty: Duty, seams: Seams, stop: asyncio.Event, *, name: str = "") -> None:
     """Run a duty until `stop`. A step that is under way is never cut short: its replies would be lost.
 
-    Only what Redis answers is waited out. Any other exception is a bug and ends the process.
+    Only what Redis answers is waited out. Any other exception is a bug and ends the process. `name`: how the logs call it.
     """
-    log = structlog.get_logger().bind(duty=duty.name)
+    name = name or duty.name
     delay_s = 0.0
     while not stop.is_set():
         try:
             await duty.step()
         except (Unavailable, Refused) as error:
-            if not delay_s:
-                log.warning("redis_unavailable", error=str(error))
+            seams.outage.met(name, error)
             delay_s = min(LONGEST_DELAY_S, max(FIRST_DELAY_S, delay_s * 2))
             await pause(stop, seams.clock, delay_s * seams.randomness.uniform(0.5, 1.0))
         else:
-            if delay_s:
-                log.info("redis_available")
+            seams.outage.worked(name)
             delay_s = 0.0
 
 

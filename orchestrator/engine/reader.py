@@ -41,6 +41,7 @@ class Reader:
         self._cursor = "0-0"
         self._take_over_at = 0.0
         self._in_hand = False
+        self._again_after = ""
 
     async def read(self, count: int) -> list[Entry]:
         """Up to `count` entries; waits up to `BLOCK_MS`, then returns an empty list.
@@ -51,14 +52,25 @@ class Reader:
         Raises:
             Unavailable, Refused: see `Link.execute`.
         """
-        again, self._in_hand = self._in_hand, True
+        self._again_after = "0" if self._in_hand else self._again_after
+        self._in_hand = True
         try:
-            own = await self._read(count, "0") if again else []
+            own = await self._read(count, self._again_after) if self._again_after else []
+            self._again_after = own[-1].entry_id if own else ""  # there may be more than `count`
             return own or await self._stale(count) or await self._read(count, ">", "BLOCK", BLOCK_MS)
         except Refused as error:
             if error.code not in GONE:
                 raise
             await self._make_group()
+            return []
+
+    async def more(self, count: int) -> list[Entry]:
+        """Up to `count` further entries within a step, those that are there. Raises: Unavailable, Refused."""
+        try:
+            return await self._stale(count) or await self._read(count, ">")
+        except Refused as error:
+            if error.code not in GONE:
+                raise
             return []
 
     def done(self) -> None:

@@ -16,7 +16,15 @@ LONGEST_WAIT_S: Final = 0.25
 """Until it looks again, whatever is due next: another replica may have set a timer since."""
 OF_LIFE: Final = frozenset(("lease",))
 """Kinds that mean a sign of life was missed: after an outage of Redis nobody could give one."""
+LENGTHY: Final = frozenset(("purge", "cancel", "cancel-batch", "revive", "redrive", "pause", "resume"))
+"""Kinds of which there may be thousands at once (the end of a retention, a batch that is cancelled), or one of which may
+take a second; no retry and no timeout should wait for them."""
+A_STEP: Final = 256
+"""How many of these are fired at least before it looks again for others; of very many a share, since finding the others
+takes a while too."""
 
+Timer = tuple[str, str]
+"""Kind, and what it is about."""
 
 Handler = Callable[[Partition, str], Awaitable[bool]]
 """Acts on a due timer: partition and what stands behind its kind. Says whether the timer is gone."""
@@ -64,24 +72,46 @@ class Timekeeper:
         await pause(self._stop, self._seams.clock, wait_s)
 
     async def _fire_all(self) -> float:
-        """Each timer once a step: one that stays (not for us, or refused) must not hide those behind it.
+        """Each timer once a step: one that stays (not for us, or refused) must not hide those behind it. What takes long comes
+        after all others, and for about as long as those took.
 
         Returns:
             Seconds until the next one, at most `LONGEST_WAIT_S`.
         """
         leases = self._answering.for_s() >= self._store.policy.lease_ms / 1000
-        fired: set[tuple[str, str]] = set()
-        left = 0
+        fired: set[Timer] = set()
         while True:
-            due = await self._store.due(self._at, left)
-            for timer in due.timers:
-                # One that comes again was set anew, and waits for the next step: it could come for ever.
-                gone = timer not in fired and await self._fire(*timer, leases=leases)
-                fired.add(timer)
-                left += not gone
             # Asked once more at the end: what fired may have set others, which the wait must not pass.
+            lengthy, next_ms = await self._fire_quick(fired, leases)
+            if self._stop.is_set() or not lengthy:
+                return min(LONGEST_WAIT_S, next_ms / 1000)
+            room = max(A_STEP, len(lengthy) // 40)
+            for timer in lengthy[:room]:
+                if self._stop.is_set():
+                    return 0.0
+                fired.add(timer)
+                await self._fire(*timer, leases=leases)
+            if len(lengthy) > room:
+                return 0.0
+
+    async def _fire_quick(self, fired: set[Timer], leases: bool) -> tuple[list[Timer], int]:
+        """Fire all that are due but those of `LENGTHY`: these, and the milliseconds until the next timer."""
+        lengthy: list[Timer] = []
+        since, passed = "-inf", 0
+        while True:
+            due = await self._store.due(self._at, since, passed)
+            for timer, since_then in zip(due.timers, due.since, strict=True):
+                gone = False
+                # One that comes again was set anew, and waits for the next step: it could come for ever.
+                if timer not in fired and timer[0] not in LENGTHY:
+                    gone = await self._fire(*timer, leases=leases)
+                    fired.add(timer)
+                elif timer not in fired:
+                    lengthy.append(timer)
+                passed = (passed if since_then == since else 0) + (not gone)
+                since = since_then
             if self._stop.is_set() or not due.timers:
-                return min(LONGEST_WAIT_S, due.next_ms / 1000)
+                return lengthy, due.next_ms
 
     async def _fire(self, kind: str, subject: str, *, leases: bool) -> bool:
         """Whether the timer is gone."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from workers_sdk.protocol.keys import Partition, is_service
+from workers_sdk.protocol.link import Command
 from workers_sdk.protocol.messages import Status, template_texts
 
 from .edits import Edits
@@ -77,12 +78,14 @@ class DeadLetters:
 
     async def kinds(self, limit: int) -> tuple[list[Kind], int]:
         """What went wrong, the latest first; and how many dead letters there are in all."""
-        link, found = self._store.link, dict[str, list[Partition]]()
-        total = 0
+        commands: list[Command] = []
         for at in self._store.partitions:
-            total += int(await link.execute("ZCARD", at.dead_letters))
-            names = await link.execute("ZREVRANGE", at.dead_letter_kinds, 0, MOST_KINDS - 1)
-            for name in names:
+            commands += [("ZCARD", at.dead_letters), ("ZREVRANGE", at.dead_letter_kinds, 0, MOST_KINDS - 1)]
+        replies = await self._store.link.execute_many(commands)
+        total = sum(replies[::2])
+        found: dict[str, list[Partition]] = {}
+        for at, kinds in zip(self._store.partitions, replies[1::2], strict=True):
+            for name in kinds:
                 found.setdefault(name.decode(), []).append(at)
         names, sums = list(found), dict[str, _Sum]()
         for first in range(0, len(names), PAGE):
@@ -117,11 +120,9 @@ class DeadLetters:
     async def letters(self, fingerprint: str | None, *, cursor: str | None, limit: int) -> LetterPage:
         """Dead letters of a kind, or of all kinds. Raises: BadCursor."""
         after = Position.parse(cursor) if cursor else None
-        positions: list[Position] = []
-        for at in self._store.partitions:
-            key = _key(at, fingerprint)
-            positions += [p async for p in newest_of(self._store.link, key, after, limit + 1)]
-        shown = sorted(positions, reverse=True)[:limit]
+        keys = [_key(at, fingerprint) for at in self._store.partitions]
+        positions = await newest_of(self._store.link, keys, after, limit + 1)
+        shown = positions[:limit]
         tasks = await self._store.tasks([position.scenario_id for position in shown])
         more = len(positions) > limit
         return LetterPage([task for task in tasks if task], str(shown[-1]) if more else None)

@@ -1,6 +1,7 @@
 """What the engine does to tasks that it was asked about, and what it reads for that: only what it needs, since lists of ids
 may be long."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -17,6 +18,8 @@ MAX_FIELDS: Final = 1_900
 """Template fields of a child; see the fragment create."""
 MAX_TASKS: Final = 100_000
 """Most tasks of a scenario, with all that were added to it."""
+TURN: Final = 16
+"""Tasks that are made before others have their turn: about a millisecond."""
 
 
 async def spawn(
@@ -43,9 +46,8 @@ async def spawn(
     size = store.policy.chunk
     if any(len(child.fields) > MAX_FIELDS for child in children):
         return "TOO_LARGE"
-    children = [replace(one, rules={**(one.rules or {}), "child": parent.id}) for one in children]
     try:
-        chunks = chunks_of(children, size)
+        chunks = await _chunks(parent, children, size)
     except TypeError:
         return "TOO_DEEP"
     if sum(map(len, chunks)) > MAX_SCENARIO_BYTES:
@@ -62,7 +64,8 @@ async def spawn(
     while written < len(children):
         # A replica with chunks of another size may have begun.
         number, rest_of = divmod(written, size)
-        tasks = chunks_of(children[written : (number + 1) * size], size)[0] if rest_of else chunks[number]
+        rest_of_it = children[written : (number + 1) * size]
+        tasks = (await _chunks(parent, rest_of_it, size))[0] if rest_of else chunks[number]
         chunk = {"offset": written, "nonce": store.nonce(), "tasks": tasks}
         word, *rest = await store.call("spawn", {**values, **chunk}, flat)
         if word not in (b"OK", b"AT"):
@@ -70,6 +73,17 @@ async def spawn(
         written = int(rest[0])
         store.on_touched(at, rest[1:])
     return "OK"
+
+
+async def _chunks(parent: TaskRecord, children: Sequence[NewTask], size: int) -> list[bytes]:
+    """Raises TypeError: something is nested too deep."""
+    chunks = []
+    for first in range(0, len(children), size):
+        some = children[first : first + size]
+        marked = [replace(one, rules={**(one.rules or {}), "child": parent.id}) for one in some]
+        chunks += chunks_of(marked, size)
+        await asyncio.sleep(0)
+    return chunks
 
 
 async def ends_of(store: Store, task_ids: Sequence[str]) -> dict[str, tuple[str, Any, str]]:

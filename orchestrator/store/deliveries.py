@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, Partition, short_uuid
 from workers_sdk.protocol.messages import fields_of, loads
 
-from .listing import Position
+from .listing import CHUNK, Position, newest_of
 from .store import Store
 
 PENDING_MS: Final = 7 * 86_400_000
@@ -19,7 +19,6 @@ PENDING_MS: Final = 7 * 86_400_000
 DONE_MS: Final = 3 * 86_400_000
 MAX_LOOKED_AT: Final = 1_000
 """Deliveries that one page may look at before it is returned short."""
-_CHUNK: Final = 100
 
 DeliveryStatus = Literal["pending", "success", "failed"]
 
@@ -189,11 +188,12 @@ class Deliveries:
         """Deliveries of an endpoint, newest first. Raises: BadCursor."""
         after = Position.parse(cursor) if cursor else None
         budget = MAX_LOOKED_AT if status else limit
-        newest = await self._newest(endpoint_id, after, budget + 1)
+        lists = [at.deliveries(endpoint_id) for at in self._store.partitions]
+        newest = await newest_of(self._store.link, lists, after, budget + 1)
         items: list[DeliveryRecord] = []
         last: Position | None = None
-        for start in range(0, min(len(newest), budget), _CHUNK):
-            chunk = newest[start : min(start + _CHUNK, budget)]
+        for start in range(0, min(len(newest), budget), CHUNK):
+            chunk = newest[start : min(start + CHUNK, budget)]
             records = await self._records([one.scenario_id for one in chunk])
             for position, record in zip(chunk, records, strict=True):
                 if len(items) == limit:
@@ -202,29 +202,6 @@ class Deliveries:
                 if record and (status is None or record.status == status):
                     items.append(record)
         return DeliveryPage(items, str(last) if len(newest) > budget and last else None)
-
-    async def _newest(self, endpoint_id: str, after: Position | None, count: int) -> list[Position]:
-        """The first `count` places below `after` in the lists of all partitions together."""
-        found: list[Position] = []
-        for at in self._store.partitions:
-            found += await self._listed(at, endpoint_id, after, count)
-        return sorted(found, reverse=True)[:count]
-
-    async def _listed(
-        self, at: Partition, endpoint_id: str, after: Position | None, count: int
-    ) -> list[Position]:
-        """The same of one partition. Many may share one millisecond, so those that were given before come again."""
-        highest = str(after.created_ms) if after else "+inf"
-        found: list[Position] = []
-        offset = 0
-        while True:
-            words = ("ZREVRANGEBYSCORE", at.deliveries(endpoint_id), highest, "-inf", "WITHSCORES", "LIMIT")
-            flat = await self._store.link.execute(*words, offset, count)
-            here = [Position(int(float(flat[i + 1])), flat[i].decode()) for i in range(0, len(flat), 2)]
-            found += [one for one in here if after is None or one < after]
-            offset += len(here)
-            if len(found) >= count or len(here) < count:
-                return found[:count]
 
     async def _records(self, ids: Sequence[str]) -> list[DeliveryRecord | None]:
         commands = [("HGETALL", self._store.partitions.of(one).delivery(one)) for one in ids]

@@ -1,9 +1,11 @@
 """Flow control: limits and pauses of services, pauses of scenarios, and tasks that wait in lanes; see docs/flow.md."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_WORKERS, Partition
+from workers_sdk.protocol.link import Command
 from workers_sdk.protocol.messages import dumps
 
 from .flow_records import (
@@ -63,34 +65,55 @@ class Flow:
 
     async def services(self) -> list[str]:
         """Names of all services that got a task, or limits, or a pause."""
-        known: set[str] = set()
-        for at in self._store.partitions:
-            named = await self._store.link.execute("HKEYS", at.flow)
-            known |= {name.decode().removesuffix(":paused") for name in named} - {ALL}
-            known |= set(await self._store.services(at))
-        return sorted(known)
+        places = self._store.partitions
+        commands = [command for at in places for command in (("HKEYS", at.flow), ("SMEMBERS", at.services))]
+        replies = await self._store.link.execute_many(commands)
+        managed = {name.decode().removesuffix(":paused") for names in replies[::2] for name in names}
+        worked = {name.decode(errors="replace") for names in replies[1::2] for name in names}
+        return sorted((managed - {ALL}) | worked)
 
     async def state(self, service: str) -> ServiceState:
         """State of a service now, of all partitions together."""
-        execute = self._store.link.execute
-        waiting: dict[str, int] = {}
-        out = queued = 0
-        for at in self._store.partitions:
-            tenants = [
-                one.decode() for one in await execute("ZRANGE", at.lanes(service), 0, MOST_TENANTS - 1)
-            ]
-            commands = [("ZCARD", at.lane(service, tenant)) for tenant in tenants]
+        return (await self.states([service]))[0]
+
+    async def states(self, services: Sequence[str]) -> list[ServiceState]:
+        """The same of several, in the order asked. Two round trips, however many they are."""
+        parts = [(at, service) for at in self._store.partitions for service in services]
+        names = [name for service in services for name in (service, f"{service}:paused")]
+        commands: list[Command] = [("HMGET", self._store.partitions[0].flow, ALL, *names)]
+        for at, service in parts:
+            commands.append(("ZRANGE", at.lanes(service), 0, MOST_TENANTS - 1))
             commands += [("SCARD", at.slots(service)), ("XLEN", at.queue(service))]
-            *lengths, taken, length = await self._store.link.execute_many(commands)
-            for tenant, n in zip(tenants, lengths, strict=True):
-                waiting[tenant] = waiting.get(tenant, 0) + n
-            out, queued = out + taken, queued + length
-        first = self._store.partitions[0]
-        settings, paused, all_paused = await execute("HMGET", first.flow, service, f"{service}:paused", ALL)
-        waiting = {tenant: n for tenant, n in waiting.items() if n}
-        return ServiceState(
-            service, limits_of(settings), pause_of(paused or all_paused), waiting, out, queued
-        )
+        (of_all, *told), *found = await self._store.link.execute_many(commands)
+        out, queued = Counter[str](), Counter[str]()
+        lanes: list[tuple[Partition, str, str]] = []
+        for (at, service), tenants, taken, length in zip(
+            parts, found[::3], found[1::3], found[2::3], strict=True
+        ):
+            out[service] += taken
+            queued[service] += length
+            lanes += [(at, service, tenant.decode()) for tenant in tenants]
+        waiting = await self._waiting(lanes)
+        return [
+            ServiceState(
+                service,
+                limits_of(limits),
+                pause_of(paused or of_all),
+                dict(waiting.get(service, {})),
+                out[service],
+                queued[service],
+            )
+            for service, limits, paused in zip(services, told[::2], told[1::2], strict=True)
+        ]
+
+    async def _waiting(self, lanes: Sequence[tuple[Partition, str, str]]) -> dict[str, Counter[str]]:
+        """How many tasks wait, by service and tenant; lanes that are empty are left out."""
+        commands = [("ZCARD", at.lane(service, tenant)) for at, service, tenant in lanes]
+        waiting: dict[str, Counter[str]] = {}
+        for (_, service, tenant), n in zip(lanes, await self._store.link.execute_many(commands), strict=True):
+            if n:
+                waiting.setdefault(service, Counter())[tenant] += n
+        return waiting
 
     # --- scenarios ---------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,9 @@ def faults_of_graph(picture: Picture) -> Iterator[Fault]:
     # While they are made, consumers first, what a task waits for may not be there yet.
     if is_cancelling(picture) or picture.scenario.revive or picture.scenario.unmade > 0:
         return
+    # What runs at the end waits for scenarios within that are cancelled, too.
+    if picture.scenario.cancel and any(task.is_late and not task.group for task in picture.tasks):
+        return
     before: defaultdict[str, _Before] = defaultdict(_Before)
     for task in picture.tasks:
         for consumer in task.consumers:
@@ -58,6 +61,8 @@ def faults_of_graph(picture: Picture) -> Iterator[Fault]:
     for task in picture.tasks:
         if task.status == "pending" and not task.token and not task.flow_places:
             yield from _of_waiting(task, before[task.task_id], picture.scenario)
+        elif task.is_late and task.group:
+            yield from _of_children(task, before[task.task_id])
 
 
 def is_cancelling(picture: Picture) -> bool:

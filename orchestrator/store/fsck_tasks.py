@@ -177,7 +177,10 @@ def _of_machine(task: Standing, scene: Scene, known: list[str]) -> Iterator[Faul
 
 def _of_ended(task: Standing) -> Iterator[Fault]:
     leave = MendTask("leave")
-    if task.released:
+    if task.is_late and task.is_over:
+        text = "those that wait for it were not told of its end, though what was below it has ended"
+        yield fault(task, "release_lost", text, MendTask("look"), ("look", "release"))
+    elif task.released and not task.is_late:
         text = "some of those that wait for it were not told of its end"
         yield fault(task, "release_lost", text, MendTask("release"), ("release",))
     if task.entry_state in ("queued", "taken", "acked"):

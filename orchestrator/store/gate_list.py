@@ -1,17 +1,12 @@
 """The list of open gates over all partitions, those that wait longest first, in bounded pages."""
 
-import heapq
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
-
-from workers_sdk.protocol.keys import Partition, is_id
-from workers_sdk.protocol.link import Link
 
 from .gate_records import Gate, is_barred, may_decide, same_person
 from .gates import GateStore
-from .listing import Position
+from .listing import CHUNK, Position, oldest_of
 from .store import Store
 
 MAX_LOOKED_AT: Final = 500
@@ -52,8 +47,9 @@ async def list_gates(store: Store, wanted: Wanted, *, cursor: str | None, limit:
     items: list[Gate] = []
     last: Position | None = None
     looked_at = oldest[:MAX_LOOKED_AT]
-    for start in range(0, len(looked_at), limit):
-        chunk = looked_at[start : start + limit]
+    step = max(limit, CHUNK)
+    for start in range(0, len(looked_at), step):
+        chunk = looked_at[start : start + step]
         for position, gate in zip(chunk, await gates.gates([p.scenario_id for p in chunk]), strict=True):
             if len(items) == limit:
                 return GatePage(items, str(last))
@@ -68,24 +64,4 @@ async def list_gates(store: Store, wanted: Wanted, *, cursor: str | None, limit:
 
 async def _oldest(store: Store, wanted: Wanted, after: Position | None, count: int) -> list[Position]:
     partitions = [store.partitions.of(wanted.scenario_id)] if wanted.scenario_id else store.partitions
-    found = [p for at in partitions async for p in _index(store.link, at, after, count)]
-    return heapq.nsmallest(count, found)
-
-
-async def _index(link: Link, at: Partition, after: Position | None, count: int) -> AsyncIterator[Position]:
-    """Up to `count` positions of one partition above `after`, oldest first. Many may share one millisecond."""
-    lowest = str(after.created_ms) if after else "-inf"
-    offset = taken = 0
-    while taken < count:
-        reply = await link.execute(
-            "ZRANGEBYSCORE", at.gates, lowest, "+inf", "WITHSCORES", "LIMIT", offset, count
-        )
-        pairs = list(zip(islice(reply, 0, None, 2), islice(reply, 1, None, 2), strict=True))
-        for member, score in pairs:
-            position = Position(int(float(score)), member.decode())
-            if is_id(position.scenario_id) and (after is None or position > after) and taken < count:
-                taken += 1
-                yield position
-        if len(pairs) < count:
-            return
-        offset += len(pairs)
+    return await oldest_of(store.link, [at.gates for at in partitions], after, count)

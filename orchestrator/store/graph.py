@@ -8,6 +8,8 @@ from workers_sdk.protocol.keys import Partition
 from workers_sdk.protocol.link import Link
 from workers_sdk.protocol.messages import Status, loads
 
+from .task_ids import task_ids_of
+
 READ: Final = 500
 """Tasks read in one go; between two of them others have their turn."""
 FIELDS: Final = ("status", "consumers", "released", "error", "rules", "group", "on_ready")
@@ -62,8 +64,7 @@ Graph = dict[str, Node]
 
 async def read_graph(link: Link, at: Partition, scenario_id: str) -> Graph | None:
     """None: there is no such scenario, or not all of its tasks exist (yet). Raises: Unavailable, Refused."""
-    known = await link.execute("HGET", at.scenario(scenario_id), "task_ids")
-    ids: list[str] = loads(known) if known else []
+    ids = await task_ids_of(link, at, scenario_id)
     graph: Graph = {}
     for first in range(0, len(ids), READ):
         some = ids[first : first + READ]

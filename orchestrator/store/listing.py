@@ -1,9 +1,8 @@
 """The list of scenarios, newest first, over all partitions and statuses, in bounded pages."""
 
 import heapq
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from workers_sdk.protocol.keys import Partitions, is_id
@@ -15,6 +14,8 @@ from .records import ScenarioPage, ScenarioRecord
 
 MAX_LOOKED_AT: Final = 1_000
 """Scenarios that one page may look at before it is returned short; the cursor goes on from there."""
+CHUNK: Final = 100
+"""How many are read at once, if the page is not longer."""
 
 
 class BadCursor(ValueError):
@@ -61,11 +62,13 @@ async def list_scenarios(
     after = Position.parse(cursor) if cursor else None
     statuses = [wanted.status] if wanted.status else [s for s in Status if s is not Status.SKIPPED]
     budget = MAX_LOOKED_AT if wanted.name or wanted.tenant else limit
-    newest = await _newest(link, partitions, statuses, after, budget + 1)
+    indexes = [partition.index_of(status) for partition in partitions for status in statuses]
+    newest = await newest_of(link, indexes, after, budget + 1)
     items: list[ScenarioRecord] = []
     last: Position | None = None
-    for start in range(0, min(len(newest), budget), limit):
-        chunk = newest[start : start + limit]
+    step = max(limit, CHUNK)
+    for start in range(0, min(len(newest), budget), step):
+        chunk = newest[start : min(start + step, budget)]
         for position, record in zip(chunk, await _records(link, partitions, chunk), strict=True):
             if len(items) == limit:
                 return ScenarioPage(items, str(last))
@@ -75,42 +78,57 @@ async def list_scenarios(
     return ScenarioPage(items, str(last) if len(newest) > budget and last else None)
 
 
-async def _newest(
-    link: Link, partitions: Partitions, statuses: Sequence[Status], after: Position | None, count: int
-) -> list[Position]:
+async def newest_of(link: Link, indexes: Iterable[str], after: Position | None, count: int) -> list[Position]:
+    """The newest `count` positions below `after` in several indexes together, newest first.
+
+    One round trip, but where many share the millisecond of `after`. What is no id is left out.
+    """
+    return heapq.nlargest(count, await _among(link, indexes, after, count, newest=True))
+
+
+async def oldest_of(link: Link, indexes: Iterable[str], after: Position | None, count: int) -> list[Position]:
+    """The same the other way round: the oldest above `after`, oldest first."""
+    return heapq.nsmallest(count, await _among(link, indexes, after, count, newest=False))
+
+
+async def _among(
+    link: Link, indexes: Iterable[str], after: Position | None, count: int, *, newest: bool
+) -> set[Position]:
+    """Of each index the first `count` at least, if there are so many.
+
+    A scenario that changed its status between two reads stands in two indexes: the set keeps one.
+    """
+    name = "ZREVRANGEBYSCORE" if newest else "ZRANGEBYSCORE"
+    first = str(after.created_ms) if after else "+inf" if newest else "-inf"
+    last = "-inf" if newest else "+inf"
     found: set[Position] = set()
-    for partition in partitions:
-        for status in statuses:
-            key = partition.index_of(status)
-            found.update([p async for p in newest_of(link, key, after, count)])
-    # A scenario that changed its status between two reads stands in both: the set keeps one.
-    return heapq.nlargest(count, found)
+    looked_at = dict.fromkeys(indexes, 0)
+    missing = dict.fromkeys(looked_at, count)
+    while looked_at:
+        commands = [
+            (name, index, first, last, "WITHSCORES", "LIMIT", offset, count)
+            for index, offset in looked_at.items()
+        ]
+        for index, reply in zip(list(looked_at), await link.execute_many(commands), strict=True):
+            here = _positions(reply)
+            wanted = [p for p in here if is_id(p.scenario_id) and _is_beyond(p, after, newest=newest)]
+            found.update(wanted)
+            looked_at[index] += len(here)
+            missing[index] -= len(wanted)
+            if len(here) < count or missing[index] <= 0:
+                del looked_at[index]
+    return found
 
 
-async def newest_of(link: Link, index: str, after: Position | None, count: int) -> AsyncIterator[Position]:
-    """Up to `count` positions of one index below `after`, newest first. Many may share one millisecond."""
-    highest = str(after.created_ms) if after else "+inf"
-    offset = taken = 0
-    while taken < count:
-        reply = await link.execute(
-            "ZREVRANGEBYSCORE",
-            index,
-            highest,
-            "-inf",
-            "WITHSCORES",
-            "LIMIT",
-            offset,
-            count,
-        )
-        pairs = list(zip(islice(reply, 0, None, 2), islice(reply, 1, None, 2), strict=True))
-        for member, score in pairs:
-            position = Position(int(float(score)), member.decode())
-            if (after is None or position < after) and taken < count:
-                taken += 1
-                yield position
-        if len(pairs) < count:
-            return
-        offset += len(pairs)
+def _is_beyond(position: Position, after: Position | None, *, newest: bool) -> bool:
+    return after is None or (position < after if newest else position > after)
+
+
+def _positions(reply: Sequence[bytes]) -> list[Position]:
+    return [
+        Position(int(float(score)), member.decode(errors="replace"))
+        for member, score in zip(reply[::2], reply[1::2], strict=True)
+    ]
 
 
 async def _records(

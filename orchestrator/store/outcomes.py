@@ -22,6 +22,10 @@ class BatchCancelled(Exception):
     """The batch takes no further scenarios. The argument is its id."""
 
 
+class TaskEnded(Exception):
+    """The task that the scenario would be the work of has ended, or has another one. The argument is the id of the task."""
+
+
 class OriginGone(Exception):
     """The scenario that is to run anew is being removed, or gone. The argument is its id."""
 
@@ -60,10 +64,11 @@ class Materialized:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Timers that are due, as (kind, id), and the milliseconds until the next one will be."""
+    """Timers that are due, as (kind, id), the milliseconds until the next one will be, and since when each of them is due."""
 
     timers: list[tuple[str, str]]
     next_ms: int
+    since: list[str]
 
 
 @dataclass(frozen=True, slots=True)

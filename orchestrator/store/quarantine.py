@@ -11,8 +11,9 @@ from .store import Store
 async def set_aside(store: Store, limit: int) -> list[dict[str, Any]]:
     """Entries of all partitions, the latest first: `id`, `stream`, `entry`, `reason`, `at`. Raises: Unavailable, Refused."""
     found: list[tuple[int, int, dict[str, Any]]] = []
-    for at in store.partitions:
-        for entry_id, flat in await store.link.execute("XREVRANGE", at.quarantine, "+", "-", "COUNT", limit):
+    commands = [("XREVRANGE", at.quarantine, "+", "-", "COUNT", limit) for at in store.partitions]
+    for entries in await store.link.execute_many(commands):
+        for entry_id, flat in entries:
             ms, _, seq = entry_id.decode().partition("-")
             facts = {name: value.decode(errors="replace") for name, value in fields_of(flat).items()}
             known = {name: facts.get(name, "") for name in ("stream", "entry", "reason", "at")}

@@ -1,11 +1,12 @@
 """Records from raw hashes. Readers tolerate missing and unknown fields: an older or newer replica may have written."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from workers_sdk.protocol.messages import ENGINE_FIELDS, Malformed, Status, fields_of, loads, template_values
 
 from .records import Group, Json, Owner, ScenarioRecord, TaskRecord
+from .task_ids import PIECES, added_ids
 
 LISTED: Final = (
     "scenario_id", "name", "version", "status", "total", *(s.value for s in Status),
@@ -31,7 +32,7 @@ def scenario_record(flat: list[bytes]) -> ScenarioRecord | None:
         updated_at=text.get("updated_at", ""),
         finished_at=text.get("finished_at", ""),
         variables=_json(text, "variables", {}),
-        task_ids=_json(text, "task_ids", []),
+        task_ids=_task_ids(text),
         template_hash=text.get("template_hash", ""),
         warnings=_json(text, "warnings", []),
         error=_json(text, "error", None),
@@ -92,9 +93,15 @@ def task_record(flat: list[bytes]) -> TaskRecord | None:
         group=_group(text),
         children_failed=int((text.get("got") or "0 0").split()[-1]),
         delayed="delayed" in text,
+        is_late=text.get("released") == "0",
         child_scenario_id=text.get("child_scenario_id", ""),
         fingerprint=text.get("fingerprint", ""),
     )
+
+
+def _task_ids(text: dict[str, str]) -> Any:
+    first = _json(text, "task_ids", [])
+    return [*first, *added_ids(text)] if PIECES in text else first
 
 
 def _priority(text: dict[str, str]) -> int | None:

@@ -98,6 +98,8 @@ class TaskRecord:
     children_failed: int = 0
     """Of its children, those that ended and did not succeed."""
     delayed: bool = False
+    is_late: bool = False
+    """It ended before what is below it, and those that wait for it have not heard of that."""
     child_scenario_id: str = ""
     fingerprint: str = ""
     """Of a dead letter: what kind of error it failed with for good."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from workers_sdk.protocol.keys import Partition
 from workers_sdk.protocol.messages import Status
 
 from .graph import FIELDS, Graph, Node, node_of, over, read_graph
+from .records import TaskRecord
 from .store import Store
 
 CAUSED: Final = frozenset(
@@ -25,7 +25,7 @@ CARRY_ON_MS: Final = 10_000
 IDS_PER_TASK: Final = 8
 """Ids beside each task of a chunk, on average: they bound the time of a script."""
 
-Scope = Literal["all", "caused"]
+Scope = Literal["all", "caused", "within"]
 Item = list[str | int]
 """As revive.lua takes it: task id, number of good parents, number n of others, n ids, number m of dependents, m ids."""
 
@@ -53,20 +53,20 @@ class Revival:
         if graph is None or _is_undone(graph):
             return Revived("UNDONE" if graph else "UNWRITTEN")
         dead = [node for node in graph.values() if node.is_dead]
-        return await self._with_above(scenario_id, await self._revive_some(scenario_id, graph, dead, "all"))
+        return await self._revive_some(scenario_id, graph, dead, "all")
 
-    async def redrive(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
+    async def redrive(self, scenario_id: str, task_ids: Sequence[str], scope: Scope = "caused") -> Revived:
         """Bring back some tasks of a scenario, and what ended because of them."""
         graph = await self._graph(scenario_id)
         if graph is None or _is_undone(graph):
             return Revived("UNDONE" if graph else "UNWRITTEN", read=len(graph or {}))
-        revived = await self._revive_some(scenario_id, graph, _with_caused(graph, task_ids), "caused")
-        return await self._with_above(scenario_id, replace(revived, read=len(graph)))
+        revived = await self._revive_some(scenario_id, graph, _with_caused(graph, task_ids), scope)
+        return replace(revived, read=revived.read + len(graph))
 
     async def redrive_alone(self, scenario_id: str, task_ids: Sequence[str]) -> Revived:
         """The same for tasks that nothing depends on and that wait for nothing: the rest of the scenario is not read."""
         items: list[Item] = [[task_id, 0, 0, 0] for task_id in task_ids]
-        return await self._with_above(scenario_id, await self._revive(scenario_id, items, "caused"))
+        return await self._revive(scenario_id, items, "caused")
 
     async def carry_on(self, scenario_id: str) -> Revived:
         """Go on with what a caller left half done."""
@@ -79,19 +79,23 @@ class Revival:
         if scope == "all":
             return await self._revive(scenario_id, _items(graph or {}, dead), "all", begun_by=by)
         caused = [node for node in dead if node.error_type in CAUSED]
-        return await self._revive(scenario_id, _items(graph or {}, caused), "caused", begun_by=by)
+        known: Scope = "within" if scope == "within" else "caused"
+        return await self._revive(scenario_id, _items(graph or {}, caused), known, begun_by=by)
 
-    async def _with_above(self, scenario_id: str, revived: Revived) -> Revived:
-        """A scenario that lives again is waited for again by the task that failed because of it, if that can live again."""
-        if revived.word != "OK" or not revived.ids:
-            return revived
+    async def _failed_above(self, scenario_id: str) -> TaskRecord | None:
+        """The task that failed because of a scenario, if it would wait for this one again."""
         at = self._store.partitions.of(scenario_id)
         parent = (await self._store.link.execute("HGET", at.scenario(scenario_id), "parent") or b"").decode()
         task = await self._store.task(parent) if parent else None
-        if task is None or task.status is not Status.FAILED or task.child_scenario_id != scenario_id:
-            return revived
-        above = await self.redrive(task.scenario_id, [task.id])
-        return replace(revived, read=revived.read + above.read)
+        failed = task is not None and task.status is Status.FAILED
+        return task if failed and task and task.child_scenario_id == scenario_id else None
+
+    async def _revive_above(self, scenario_id: str, task: TaskRecord) -> Revived:
+        """Bring that task back when its scenario lives again, with what ended because of it."""
+        child = await self._store.scenario(scenario_id)
+        if child is None or child.cancel or child.status is Status.FAILED:
+            return Revived("OK")
+        return await self.redrive(task.scenario_id, [task.id], "within")
 
     async def _revive_some(
         self, scenario_id: str, graph: Graph, dead: Sequence[Node], scope: Scope
@@ -124,30 +128,57 @@ class Revival:
     async def _revive(
         self, scenario_id: str, items: Sequence[Item], scope: Scope, *, begun_by: str = ""
     ) -> Revived:
-        """`begun_by`: the caller that began it, so a scenario that ended since stays so."""
-        at, offset, ids = self._store.partitions.of(scenario_id), int(bool(begun_by)), list[str]()
-        by = begun_by or self._store.nonce()
+        """`begun_by`: the caller that began it, so a scenario that ended since stays so.
+
+        A scenario within another one is not done with before the task above it lives again, too: until then the timer of
+        `revive.lua` stands, by which the engine goes on when the caller dies, and the scenario does not end.
+        """
+        above = await self._failed_above(scenario_id)
+        caller = _Caller(scenario_id, scope, begun_by or self._store.nonce(), begun=bool(begun_by))
         chunks = list(_chunks(items, self._store.policy.chunk)) or [[]]
+        revived = await self._revive_chunks(caller, chunks, more=above is not None)
+        if revived.word == "BUSY" and above and len(chunks) == 1:
+            # Somebody else is about to do the same: what is left then is not left to us.
+            revived = await self._revive_chunks(caller, chunks, more=False)
+        if above is None or revived.word != "OK":
+            return revived
+        found = await self._revive_above(scenario_id, above)
+        if found.word != "BUSY":
+            await self._revive_chunks(replace(caller, begun=True), [[]], more=False)
+        return replace(revived, read=found.read)
+
+    async def _revive_chunks(self, caller: "_Caller", chunks: Sequence[list[Item]], *, more: bool) -> Revived:
+        """`more`: something follows the last one."""
+        offset, ids = int(caller.begun), list[str]()
         for number, chunk in enumerate(chunks, 1):
-            values = self._values(at, scenario_id, scope, offset=offset, more=number < len(chunks)) | {
-                "by": by
-            }
-            word, *more = await self._store.call("revive", values, [part for item in chunk for part in item])
+            values = self._values(caller, offset=offset, more=more or number < len(chunks))
+            word, *found = await self._store.call("revive", values, [part for item in chunk for part in item])
             if word != b"OK":
                 return Revived(word.decode(), ids)
-            ids += [one.decode() for one in more[0]]
+            ids += [one.decode() for one in found[0]]
             offset += len(chunk)
         return Revived("OK", ids)
 
-    def _values(
-        self, at: Partition, scenario_id: str, scope: Scope, *, offset: int, more: bool
-    ) -> dict[str, str | int]:
+    def _values(self, caller: "_Caller", *, offset: int, more: bool) -> dict[str, str | int]:
+        scenario_id, scope = caller.scenario_id, caller.scope
+        at = self._store.partitions.of(scenario_id)
         return {
             **{"scenario": at.scenario(scenario_id), "timers": at.timers, "events": at.task_events},
             **{"prefix": at.prefix, "scenario_id": scenario_id, "nonce": self._store.nonce(), "scope": scope},
             **{"offset": offset, "more": int(more), "wait_ms": CARRY_ON_MS},
             "retention": self._store.policy.retention,
+            "by": caller.by,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """`begun`: it goes on with what has begun."""
+
+    scenario_id: str
+    scope: Scope
+    by: str
+    begun: bool
 
 
 def _is_undone(graph: Graph) -> bool:

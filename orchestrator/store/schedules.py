@@ -4,10 +4,8 @@ A fire is worked out from the schedule and the time, decided by `begin_fire`, ma
 that follows from schedule and time, and closed by `end_fire`. Any replica may do any part of it, twice as well.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from heapq import nlargest
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import short_uuid
@@ -65,8 +63,7 @@ class Schedules:
         """The time of Redis in milliseconds, and the schedule."""
         key = self._store.partitions.of(schedule_id).schedule(schedule_id)
         now_ms, *flat = await self._store.call("read_schedule", {"schedule": key})
-        text = [part.decode() for part in flat]
-        return now_ms, schedule_record(dict(zip(text[::2], text[1::2], strict=True)))
+        return now_ms, schedule_record(_texts(flat))
 
     async def fires(self, schedule_id: str) -> list[FireRecord]:
         """What became of the last fires, newest first."""
@@ -77,13 +74,13 @@ class Schedules:
     async def page(self, *, cursor: str | None = None, limit: int = 50) -> SchedulePage:
         """Schedules, newest first. Raises BadCursor."""
         after = Position.parse(cursor) if cursor else None
-        link, found = self._store.link, set[Position]()
-        for at in self._store.partitions:
-            found.update([p async for p in newest_of(link, at.schedules, after, limit + 1)])
-        newest = nlargest(limit + 1, found)
-        read = await asyncio.gather(*(self.read(position.scenario_id) for position in newest[:limit]))
+        link, places = self._store.link, self._store.partitions
+        newest = await newest_of(link, [at.schedules for at in places], after, limit + 1)
+        ids = [position.scenario_id for position in newest[:limit]]
+        found = await link.execute_many([("HGETALL", places.of(one).schedule(one)) for one in ids])
+        records = [schedule_record(_texts(flat)) for flat in found]
         more = str(newest[limit - 1]) if len(newest) > limit else None
-        return SchedulePage([record for _, record in read if record], more)
+        return SchedulePage([record for record in records if record], more)
 
     # --- changes -------------------------------------------------------------------------------------------------------
 
@@ -261,6 +258,11 @@ def _switched(when: When, schedule_id: str, next_ms: int | None, paused: Cause |
     state = State.ACTIVE if next_ms is not None else State.ENDED
     turn_ms = _turn_ms(when, schedule_id, next_ms)
     return ["state", state, "paused", "", "next_ms", _text(next_ms), "next_at_ms", _text(turn_ms)]
+
+
+def _texts(flat: Sequence[bytes]) -> dict[str, str]:
+    text = [part.decode() for part in flat]
+    return dict(zip(text[::2], text[1::2], strict=True))
 
 
 def _text(number: int | None) -> str:

@@ -79,6 +79,18 @@ class Standing:
         return Status(self.status).is_final
 
     @property
+    def is_late(self) -> bool:
+        """Whether it ended before what is below it; those that wait for it are told when that has ended."""
+        return self.released == "0"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that is below it has ended."""
+        if self.group:
+            return self.waits_for <= self.children - self.written
+        return self.held_for not in ("scenario pending", "scenario processing")
+
+    @property
     def waits_for(self) -> int:
         """How many tasks it waits for, as it counts itself."""
         return int(self.queue or 0)
@@ -127,8 +139,10 @@ class Standing:
 
     def holds_up(self, task_id: str) -> bool:
         """Whether a task waits for this one: it has not ended, or its end was not counted yet."""
-        counted_from = int(self.released or 0) - 1 if self.is_final else 0
-        return counted_from >= 0 and f'"{task_id}"' in self.consumers_text[counted_from:]
+        if self.is_final and not self.released:
+            return False
+        counted_from = max(int(self.released) - 1, 0) if self.is_final else 0
+        return f'"{task_id}"' in self.consumers_text[counted_from:]
 
 
 async def standings(store: Store, at: Partition, task_ids: Sequence[str]) -> list[Standing | None]:

@@ -4,12 +4,12 @@ Nothing here decides what a script decides. Methods that change state may be rep
 second time that there was nothing to do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from workers_sdk.protocol.keys import GROUP_ORCHESTRATOR, GROUP_WORKERS, META, Partition, Partitions
-from workers_sdk.protocol.link import Link, Unavailable
+from workers_sdk.protocol.link import Link, Refused, Unavailable
 from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps, loads
 from workers_sdk.protocol.scripts import LUA, Scripts
 from workers_sdk.protocol.seams import Randomness, SystemRandomness
@@ -27,16 +27,16 @@ from .records import (
     NewScenario,
     ScenarioPage,
     ScenarioRecord,
-    ServerHealth,
     Submitted,
     TaskRecord,
 )
-from .server import SCHEMA, ServerUnfit, check_server, server_info
+from .server import SCHEMA, ServerUnfit, check_server, not_permitted, server_info, when_there
 from .submission import submission, submitted
 
 SCRIPTS: Final = Path(__file__).parent / "lua"
 QUARANTINE_LENGTH: Final = 1_000
 SUBMIT_TRIES: Final = 3
+DUE_CHUNK: Final = 500
 HOLD_MS: Final = 60_000
 """For the removal of artifacts, until it is tried again."""
 NEEDED_MS: Final = 3_600_000
@@ -75,19 +75,33 @@ class Store:
         policy: Policy | None = None,
         unsafe_volatile: bool = False,
         sets_lease: bool = False,
+        wait_s: float = 0.0,
     ) -> "Store":
         """Check the server, agree with the other processes on the settings, and give a store.
 
         Args:
             sets_lease: record the policy's lease as the one that workers renew by (an orchestrator does, an API not).
+            wait_s: how long to wait for a server that does not answer.
 
         Raises:
-            ServerUnfit: the server may lose work, or was set up with another number of partitions.
-            Unavailable, Refused: see `Link.execute`.
+            ServerUnfit: the server may lose or refuse work, or was set up with another number of partitions.
+            Unavailable: see `Link.execute`.
         """
         store = cls(link, Partitions(partitions), policy)
-        check_server(await server_info(link), unsafe_volatile=unsafe_volatile)
-        await store.agree(sets_lease=sets_lease)
+
+        async def begin() -> None:
+            info = await server_info(link)
+            check_server(info, unsafe_volatile=unsafe_volatile, partitions=partitions)
+            await store.agree(sets_lease=sets_lease)
+            # Whether it may run scripts over the keys, and the server takes writes: keep the leases of nothing.
+            at = store.partitions[0]
+            who = {"prefix": at.prefix, "group": GROUP_WORKERS, "worker": ""}
+            await store.call("renew", {"home": at.task_events, **who})
+
+        try:
+            await when_there(begin, wait_s)
+        except Refused as error:
+            raise not_permitted(error) from error
         return store
 
     async def agree(self, *, sets_lease: bool) -> None:
@@ -126,7 +140,7 @@ class Store:
             IdempotencyConflict: the key, or the line, came with another body.
             ScenarioTooLarge: all tasks together are over `MAX_SCENARIO_BYTES`.
             Overloaded, TenantFull: there are too many, or Redis is full; nothing was done.
-            BatchCancelled, OriginGone: nothing was done.
+            BatchCancelled, OriginGone, TaskEnded: nothing was done.
             Unavailable, Refused: see `Link.execute`; after Unavailable the scenario may exist.
         """
         values, fields = submission(scenario, self.partitions, self.policy, idempotency, line, admit=admit)
@@ -266,12 +280,12 @@ class Store:
             for word, task_id, scenario_id in answer
         ]
 
-    async def due(self, at: Partition, offset: int = 0) -> Due:
-        """What is due now, one chunk after the first `offset`."""
-        values = {"timers": at.timers, "offset": offset, "limit": self.policy.chunk}
-        members, next_ms = await self.call("due", values)
+    async def due(self, at: Partition, since: str = "-inf", passed: int = 0) -> Due:
+        """What is due now, one chunk: without what is due for longer than `since`, and the first `passed` since just then."""
+        values = {"timers": at.timers, "since": since, "passed": passed, "limit": DUE_CHUNK}
+        members, next_ms, scores = await self.call("due", values)
         pairs = (member.decode(errors="replace").partition(":") for member in members)
-        return Due([(kind, subject) for kind, _, subject in pairs], next_ms)
+        return Due([(kind, subject) for kind, _, subject in pairs], next_ms, [one.decode() for one in scores])
 
     async def expire(self, at: Partition, task_id: str) -> str:
         """End the lease of a task worked on over HTTP: a word of `expire.lua`."""
@@ -343,7 +357,8 @@ class Store:
     async def attempts(self, task_id: str) -> list[Attempt]:
         """Attempts of a task that failed, the last 20, oldest first."""
         key = self.partitions.of(task_id).attempts(task_id)
-        return [Attempt(**loads(one)) for one in await self.link.execute("LRANGE", key, 0, -1)]
+        found = await self.link.execute("LRANGE", key, 0, -1)
+        return [Attempt(**loads(one.decode(errors="replace"))) for one in found]  # a worker may have any name
 
     async def scenarios(
         self,
@@ -360,19 +375,17 @@ class Store:
 
     async def services(self, at: Partition) -> list[str]:
         """Services that ever got a task in a partition."""
-        return sorted(
-            name.decode(errors="replace") for name in await self.link.execute("SMEMBERS", at.services)
-        )
+        return [service for _, service in await self.queues([at])]
 
-    async def health(self) -> ServerHealth:
-        """Server and backlog. Raises: Unavailable, Refused."""
-        info = await server_info(self.link)
-        streams = [stream for at in self.partitions for stream in (at.scenarios, at.task_events)]
-        streams += [at.queue(service) for at in self.partitions for service in await self.services(at)]
-        lengths = await self.link.execute_many([("XLEN", stream) for stream in streams])
-        return ServerHealth(
-            info.server, info.version, self.partitions.count, dict(zip(streams, lengths, strict=True))
-        )
+    async def queues(self, places: Iterable[Partition] | None = None) -> list[tuple[Partition, str]]:
+        """Partitions (all, or these), each with every service that ever got a task there, in one round trip."""
+        looked_at = list(self.partitions if places is None else places)
+        found = await self.link.execute_many([("SMEMBERS", at.services) for at in looked_at])
+        return [
+            (at, service)
+            for at, names in zip(looked_at, found, strict=True)
+            for service in sorted(name.decode(errors="replace") for name in names)
+        ]
 
     async def call(self, name: str, values: dict[str, Any], rest: Sequence[str | bytes | int] = ()) -> Any:
         """Run a script by its names; for the parts of the store. Raises: Unavailable, Refused."""

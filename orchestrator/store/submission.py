@@ -5,7 +5,7 @@ from typing import Any, Final
 from workers_sdk.protocol.keys import Partitions
 
 from .arguments import encoded, hashed, scenario_fields
-from .outcomes import BatchCancelled, IdempotencyConflict, OriginGone, Overloaded, TenantFull
+from .outcomes import BatchCancelled, IdempotencyConflict, OriginGone, Overloaded, TaskEnded, TenantFull
 from .policy import Policy
 from .records import Idempotency, Line, NewScenario, Submitted
 
@@ -55,7 +55,7 @@ def _share(limit: int, partitions: Partitions) -> int:
 
 
 def submitted(answer: list[bytes], scenario: NewScenario, line: Line | None) -> Submitted:
-    """What became of it. Raises: IdempotencyConflict, Overloaded, BatchCancelled, OriginGone."""
+    """What became of it. Raises: IdempotencyConflict, Overloaded, BatchCancelled, OriginGone, TaskEnded."""
     word, scenario_id = (part.decode() for part in answer)
     if word == "CONFLICT":
         raise IdempotencyConflict(scenario_id)
@@ -67,6 +67,8 @@ def submitted(answer: list[bytes], scenario: NewScenario, line: Line | None) -> 
         raise BatchCancelled(line.batch_id if line else "")
     if word == "PURGED":
         raise OriginGone(scenario.origin.get("scenario_id", ""))
+    if word == "ENDED":
+        raise TaskEnded(scenario.parent)
     # Without a batch a replay under our own id is an earlier try of ours whose reply was lost.
     return Submitted(
         scenario_id, replayed=word == "REPLAYED" and (line is not None or scenario_id != scenario.scenario_id)

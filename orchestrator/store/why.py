@@ -7,6 +7,7 @@ from workers_sdk.protocol.keys import Partition
 
 from .standing import ORCHESTRATOR, Standing, standings, standings_now
 from .store import Store
+from .task_ids import task_ids_of
 from .why_end import ended
 from .why_flow import held, in_lane, parked, scenario_paused
 from .why_held import held_by_engine
@@ -67,7 +68,7 @@ class Why:
         if not known["status"]:
             return None
         reasons = await about_scenario(self._store, at, known)
-        ids: list[str] = json_of(known["task_ids"]) or []
+        ids = await task_ids_of(self._store.link, at, scenario_id)
         open_ids = await self._unfinished(at, ids)
         tasks = [one for one in await standings(self._store, at, open_ids) if one and not one.is_final]
         complete = len(ids) <= MOST_TASKS and len(open_ids) < MOST_UNFINISHED

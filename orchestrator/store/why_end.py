@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from .standing import Standing, standings
+from .task_ids import task_ids_of
 from .why_records import Case, Reason, brief, json_of, plural
 
 LONGEST: Final = 20
@@ -60,7 +61,7 @@ async def _cause_of(case: Case, task: Standing, error: Json) -> Standing | None:
 
 
 async def _failed_child(case: Case, task: Standing) -> Standing | None:
-    ids: list[str] = json_of(case.scenario.get("task_ids", "")) or []
+    ids = await task_ids_of(case.link, case.at, task.scenario_id)
     last = ids[::-1][:LOOKED_AT]  # children come after what they were added to
     for first in range(0, len(last), CHUNK):
         for one in await standings(case.store, case.at, last[first : first + CHUNK]):

@@ -104,7 +104,7 @@ class Case:
 
 
 SCENARIO_FIELDS: Final = (
-    "scenario_id", "name", "status", "paused", "cancel", "task_ids", "error", "total", "materialized", "revive", "created_ms",
+    "scenario_id", "name", "status", "paused", "cancel", "error", "total", "materialized", "revive", "created_ms",
     "finished_at", "spawned",
 )  # fmt: skip
 
@@ -168,9 +168,13 @@ def plural(n: int, word: str, many: str = "") -> str:
 
 def brief(task: Standing) -> dict[str, str]:
     """A task in the facts of a reason about another one."""
-    return {"id": task.task_id, "name": task.name, "service": task.service, "status": task.status}
+    found = {"id": task.task_id, "name": task.name, "service": task.service, "status": task.status}
+    return {**found, "note": "what is below it has not ended"} if task.is_late else found
 
 
 def listed(tasks: list[dict[str, str]]) -> str:
     """Tasks in a message."""
-    return ", ".join(f"{task['name']} ({task['status']})" for task in tasks)
+    return ", ".join(
+        f"{task['name']} ({', '.join(task[word] for word in ('status', 'note') if word in task)})"
+        for task in tasks
+    )

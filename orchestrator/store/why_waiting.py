@@ -5,6 +5,7 @@ from typing import Final
 
 from .reports import reports_under_way
 from .standing import ORCHESTRATOR, Standing, standings
+from .task_ids import task_ids_of
 from .why_records import (
     PATIENCE_MS,
     SHOWN,
@@ -12,7 +13,6 @@ from .why_records import (
     Reason,
     brief,
     iso,
-    json_of,
     listed,
     plural,
     span,
@@ -113,7 +113,7 @@ def _waits_for_time(case: Case) -> Reason:
 
 async def _unfinished_parents(case: Case) -> list[Standing]:
     """Some of the tasks that it waits for; near ones are looked at first."""
-    ids: list[str] = json_of(case.scenario.get("task_ids", "")) or []
+    ids = await task_ids_of(case.link, case.at, case.task.scenario_id)
     nearest = list(_outwards(ids, case.task.task_id))[:LOOKED_AT]
     found: list[Standing] = []
     for first in range(0, len(nearest), CHUNK):

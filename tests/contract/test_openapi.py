@@ -85,6 +85,13 @@ def test_every_error_is_a_problem_of_a_documented_code() -> None:
                 assert [code for code in KINDS if f"`{code}`" in response["description"]], (path, status)
 
 
+@pytest.mark.parametrize("path", ["/tasks/{task_id}/result", "/artifacts/{path}"])
+def test_an_artifact_is_documented_as_of_any_media_type(path: str) -> None:
+    responses = document()["paths"][path]["get"]["responses"]
+
+    assert [list(responses[status]["content"]) for status in ("200", "206")] == [["*/*"], ["*/*"]]
+
+
 def test_every_parameter_and_field_of_a_request_is_described() -> None:
     schemas = document()["components"]["schemas"]
     for path, _, operation in operations():

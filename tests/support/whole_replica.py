@@ -98,7 +98,7 @@ class FaultyStore(Store):
         return Dead() if self.dies else Unavailable("the answer was lost")
 
 
-def store_of(link: Link, name: str, chunk: int) -> FaultyStore:
+def store_of(link: Link, name: str, chunk: int, partitions: int) -> FaultyStore:
     """A store under the virtual clock."""
     policy = Policy(
         **{
@@ -107,42 +107,44 @@ def store_of(link: Link, name: str, chunk: int) -> FaultyStore:
         },
         chunk=chunk,
     )
-    return FaultyStore(link, Partitions(1), policy, scripts=SCRIPTS, randomness=Counting(name))
+    return FaultyStore(link, Partitions(partitions), policy, scripts=SCRIPTS, randomness=Counting(name))
 
 
 class Replica:
     """See the module."""
 
-    def __init__(self, link: Link, name: str, chunk: int, registry: Registry) -> None:
+    def __init__(self, link: Link, name: str, chunk: int, registry: Registry, partitions: int) -> None:
         self.name = name
         self.link = link
-        self.store = store_of(link, name, chunk)
-        self.at = self.store.partitions[0]
+        self.store = store_of(link, name, chunk, partitions)
         launcher = Launcher(self.store, registry)
         engine = Engine(self.store, Seams(Impatient(link), clock=Leaping()), name=name, launcher=launcher)
-        self.duties: dict[str, Duty] = {duty.name: duty for duty in engine._duties(self.at, asyncio.Event())}
-        self._filler = engine._fillers[0]
-        self.store.on_touched = lambda _at, timers: self._filler.touched(timers)
+        duties = [engine._duties(at, asyncio.Event()) for at in self.store.partitions]
+        self._duties: list[dict[str, Duty]] = [{duty.name: duty for duty in some} for some in duties]
+        self._fillers = engine._fillers
+        self.store.on_touched = lambda at, timers: self._fillers[at.index].touched(timers)
 
     async def step(self, duty: str, entries: int = 64) -> bool:
         """Let a duty do what there is to do; False: the replica died of it."""
-        if duty == "filler" and not self._filler._due:
-            return True  # it would wait
-        if duty == "advancer":
-            self.duties[duty]._entries = entries  # type: ignore[attr-defined]
-        try:
-            await self.duties[duty].step()
-        except Unavailable:
-            return True  # the duty goes on: see `keep_going`
-        except Dead:
-            await self._leave_behind()
-            return False
+        for index, duties in enumerate(self._duties):
+            if duty == "filler" and not self._fillers[index]._due:
+                continue  # it would wait
+            if duty == "advancer":
+                duties[duty]._entries = entries  # type: ignore[attr-defined]
+            try:
+                await duties[duty].step()
+            except Unavailable:
+                continue  # the duty goes on: see `keep_going`
+            except Dead:
+                await self._leave_behind()
+                return False
         return True
 
     async def _leave_behind(self) -> None:
         """What it had read looks as if it died long ago."""
-        for stream in (self.at.scenarios, self.at.task_events):
-            await age(self.link, stream, "orchestrator", self.name)
+        for at in self.store.partitions:
+            for stream in (at.scenarios, at.task_events):
+                await age(self.link, stream, "orchestrator", self.name)
 
 
 async def age(link: Link, stream: str, group: str, consumer: str, only: str = "") -> None:

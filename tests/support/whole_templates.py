@@ -1,6 +1,6 @@
-"""Random templates that mix all that a task may say, for the model of the whole engine."""
+"""Random templates that mix all that a task or a state may say, for the model of the whole engine."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 from hypothesis import strategies as st
 
@@ -27,10 +27,23 @@ tasks:
   - {name: G, gate: {title: Really, on_reject: continue}}
   - {name: A, service: alpha, needs: [G]}
 """,
+    "Shop": """
+states:
+  open: {on: {a: busy, end: closed}, after: {40s: closed}}
+  busy:
+    tasks: [{name: A, service: alpha}, {name: S, scenario: Inner, needs: [A], optional: true}]
+    then: open
+    otherwise: closed
+    on: {b: busy, end: closed}
+  closed: {end: success}
+""",
 }
 """Templates that tasks may run as scenarios of their own."""
 
+LONG_AGO: Final = '"2020-01-01T00:00:00Z"'
+"""The clock of the machine says when a `run_at` has come."""
 Line = dict[str, str]
+T = TypeVar("T")
 
 
 def _maybe(strategy: st.SearchStrategy[str], *, often: int = 4) -> st.SearchStrategy[str]:
@@ -38,7 +51,7 @@ def _maybe(strategy: st.SearchStrategy[str], *, often: int = 4) -> st.SearchStra
     return st.one_of(*[st.just("")] * (often - 1), strategy)
 
 
-def _said(*words: str) -> st.SearchStrategy[str]:
+def _said(*words: T) -> st.SearchStrategy[T]:
     return st.sampled_from(words)
 
 
@@ -55,9 +68,13 @@ GATES: Final = _said(
 FLOWS: Final = _said("one", "two", "priority")
 
 
+def templates() -> st.SearchStrategy[str]:
+    """A template of 1 to 8 tasks, or of some states that have tasks."""
+    return st.one_of(_graphs(), _graphs(), _graphs(), _machines())
+
+
 @st.composite
-def templates(draw: st.DrawFn) -> str:
-    """A template of 1 to 8 tasks."""
+def _graphs(draw: st.DrawFn) -> str:
     lines: list[Line] = []
     undone: set[str] = set()
     for number in range(draw(st.integers(1, 8))):
@@ -85,10 +102,39 @@ def templates(draw: st.DrawFn) -> str:
             )
         else:
             lines.append(draw(_ordinary(name, lines, ordinary)))
-    body = "\n".join(
-        "  - {" + ", ".join(f"{key}: {value}" for key, value in line.items()) + "}" for line in lines
-    )
-    return f"name: Whole\ntasks:\n{body}\n"
+    return f"name: Whole\ntasks:\n{_listed(lines, '  ')}"
+
+
+@st.composite
+def _machines(draw: st.DrawFn) -> str:
+    """States, each of which the event `end` ends."""
+    names = [f"s{number}" for number in range(draw(st.integers(1, 3)))]
+    states = "".join(f"  {name}:\n{draw(_states([*names, 'over']))}" for name in names)
+    return f"name: Whole\nstates:\n{states}  over: {{end: {draw(_said('success', 'failed', 'cancelled'))}}}\n"
+
+
+@st.composite
+def _states(draw: st.DrawFn, names: list[str]) -> str:
+    """What a state has; `names`: of all of them."""
+    to = st.sampled_from(names)
+    events = ["end: over"] + [f"{event}: {draw(to)}" for event in "ab" if draw(st.integers(0, 3))]
+    text = f"    on: {{{', '.join(events)}}}\n"
+    if draw(st.integers(0, 2)) == 0:
+        text += f"    after: {{{draw(_said('5s', '40s'))}: {draw(to)}}}\n"
+    lines: list[Line] = []
+    for number in range(draw(_said(0, 1, 1, 2, 2, 3, 4))):
+        lines.append(draw(_ordinary(f"T{number}", lines, [line["name"] for line in lines])))
+        if "service" in lines[-1] and draw(st.booleans()):
+            lines[-1]["told"] = '"{{ event.name }}"'
+    if lines:
+        ways = [f"    {way}: {draw(to)}\n" for way in ("then", "otherwise") if draw(st.integers(0, 3))]
+        text += f"    tasks:\n{_listed(lines, '      ')}{''.join(ways)}"
+    return text
+
+
+def _listed(lines: list[Line], indent: str) -> str:
+    texts = [", ".join(f"{key}: {value}" for key, value in line.items()) for line in lines]
+    return "".join(f"{indent}- {{{text}}}\n" for text in texts)
 
 
 @st.composite
@@ -113,8 +159,15 @@ def _ordinary(draw: st.DrawFn, name: str, lines: list[Line], before: list[str]) 
         line["when"] = f"\"result('{draw(st.sampled_from(workers))}').n > 1\""
     if "service" in line:
         line |= draw(_extras())
-    for key, strategy in (("optional", _said("true")), ("delay", _said("10s", "2s"))):
-        if value := draw(_maybe(strategy, often=5)):
+        if workers and "params" not in line and draw(st.integers(0, 3)) == 0:
+            one = draw(st.sampled_from(workers))
+            line["params"] = f"{{a: {{{{ result('{one}').n }}}}, of: \"{{{{ SHORT_UUID('{one}') }}}}\"}}"
+    for key, strategy in (
+        ("optional", _said("true")),
+        ("delay", _said("10s", "2s")),
+        ("run_at", _said(LONG_AGO)),
+    ):
+        if (value := draw(_maybe(strategy, often=5))) and not (key == "run_at" and "delay" in line):
             line[key] = value
     return line
 
@@ -125,7 +178,7 @@ def _work(draw: st.DrawFn) -> Line:
     if kind == "gate":
         return {"gate": draw(GATES)}
     if kind == "scenario":
-        return {"scenario": draw(_said("Inner", "Inner", "Deep", "Asking"))}
+        return {"scenario": draw(_said("Inner", "Inner", "Deep", "Asking", "Shop"))}
     return {"service": draw(_said(*SERVICES))}
 
 
@@ -135,6 +188,8 @@ def _extras(draw: st.DrawFn) -> Line:
     for key, strategy in (("retry", RETRIES), ("timeouts", TIMEOUTS)):
         if value := draw(_maybe(strategy)):
             line[key] = value
+    if draw(st.integers(0, 5)) == 0:
+        line["params"] = "{b: 1}"
     flow = draw(_maybe(FLOWS))
     if flow == "priority":
         line["priority"] = str(draw(st.integers(0, 4)))

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.support.plain_worker import PlainWorker
+from tests.support.whole_machines import event_of
 from tests.support.whole_replica import FaultyStore, age
 from tests.support.whole_state import State
 from tests.support.whole_templates import SERVICES
 from workers_sdk.protocol.keys import Partition
 from workers_sdk.protocol.link import RedisLink
-from workers_sdk.protocol.messages import EventKind, TaskEntry, TaskEvent, dumps
+from workers_sdk.protocol.messages import EventKind, TaskEntry, TaskEvent, dumps, loads
 
 ERRORS: Final = ('{"type":"Boom"}', '{"type":"Boom","retry":false}', '{"type":"Slow","retry_after_ms":4000}')
 
@@ -30,16 +31,19 @@ class Workers:
     running: list[Held] = field(default_factory=list)
     former: list[Held] = field(default_factory=list)
     delivered: set[tuple[str, str]] = field(default_factory=set)
+    edited: dict[str, int] = field(default_factory=dict)
+    """Of tasks whose params somebody changed, what they say then."""
     api: FaultyStore = field(init=False)
-    at: Partition = field(init=False)
     seen: State = field(init=False)
+    parts: list[State] = field(init=False)
 
-    def _worker(self, service: str, name: str) -> PlainWorker:
-        return PlainWorker(self.link, name, service)
+    def _at(self, any_id: str) -> Partition:
+        return self.api.partitions.of(any_id)
 
     async def _take(self, n: int) -> None:
         service, consumer = SERVICES[n % 2], f"w{n // 2 % 2}"
-        for entry in await self._worker(service, consumer).take(1 + n // 4):
+        workers = [PlainWorker(self.link, consumer, service, at) for at in self.api.partitions]
+        for entry in [entry for worker in workers for entry in await worker.take(1 + n // 4)]:
             one = (entry.task_id, entry.token)
             assert one not in self.delivered, f"handed out twice: {one}"
             self.delivered.add(one)
@@ -48,7 +52,8 @@ class Workers:
 
     def _check_taken(self, entry: TaskEntry) -> None:
         """Of what is paused or cancelled nothing begins, once that was carried through."""
-        scenario, timers, flow = self.seen.scenarios[entry.scenario_id], self.seen.timers, self.seen.flow
+        part = self.parts[self._at(entry.task_id).index]
+        scenario, timers, flow = part.scenarios[entry.scenario_id], part.timers, part.flow
         whole = entry.scenario_id
         assert "paused" not in scenario or f"pause:{whole}" in timers, (
             f"a task of a paused scenario begins: {entry}"
@@ -57,6 +62,17 @@ class Workers:
         assert not ended or "finally" in self.seen.rules[entry.task_id], f"a cancelled task begins: {entry}"
         paused = {"*", f"{entry.service}:paused"} & flow.keys()
         assert not paused or f"fill:{entry.service}" in timers, f"a task of a paused service begins: {entry}"
+        self._check_told(entry)
+
+    def _check_told(self, entry: TaskEntry) -> None:
+        """It is to be done with what its template and its last edit say."""
+        if "told" in entry.fields:
+            assert entry.fields["told"] == event_of(self.seen, entry.task_id), entry
+        params = entry.fields.get("params", {})
+        assert params.get("k") == self.edited.get(entry.task_id), entry
+        if "of" in params:
+            taken = loads(self.seen.tasks[params["of"]]["result"])
+            assert params["a"] == taken["n"], (entry, taken)
 
     async def _work(self, n: int) -> None:
         """Workers take all that is ready, and do most of it."""
@@ -77,7 +93,10 @@ class Workers:
 
     async def _report(self, held: Held | None, kind: EventKind, **fields: str) -> None:
         if held:
-            await self._worker(held.entry.service, held.consumer).report(held.entry, kind, **fields)
+            at = self._at(held.entry.task_id)
+            await PlainWorker(self.link, held.consumer, held.entry.service, at).report(
+                held.entry, kind, **fields
+            )
 
     async def _start(self, n: int) -> None:
         if self.running:
@@ -100,9 +119,10 @@ class Workers:
 
     async def _script(self, name: str, held: Held, **more: str) -> None:
         entry = held.entry
+        at = self._at(entry.task_id)
         values = {
-            "home": self.at.task_events,
-            "prefix": self.at.prefix,
+            "home": at.task_events,
+            "prefix": at.prefix,
             "group": "workers",
             "worker": held.consumer,
         }
@@ -125,7 +145,8 @@ class Workers:
                 else ["status", "success", "result", result(entry.token, n)]
             )
             report = ["task_id", entry.task_id, *kind[:2], "token", entry.token, "acked", "1", *kind[2:]]
-            values = {"events": self.at.task_events, "prefix": self.at.prefix, "group": "workers", "items": 1}
+            at = self._at(entry.task_id)
+            values = {"events": at.task_events, "prefix": at.prefix, "group": "workers", "items": 1}
             await self.api.call("finish", values, [entry.service, entry.entry_id, len(report), *report])
 
     async def _spawn(self, n: int) -> None:
@@ -143,9 +164,12 @@ class Workers:
     async def _lose(self, n: int) -> None:
         """A worker dies, or only looks dead."""
         if held := self._held(n):
-            await age(
-                self.link, self.at.queue(held.entry.service), "workers", held.consumer, held.entry.entry_id
-            )
+            await self._age(held)
+
+    async def _age(self, held: Held) -> None:
+        entry = held.entry
+        queue = self._at(entry.task_id).queue(entry.service)
+        await age(self.link, queue, "workers", held.consumer, entry.entry_id)
 
     async def _late(self, n: int) -> None:
         """Somebody reports who did before, or was taken for dead."""

@@ -21,9 +21,9 @@
 --                       strings, n strings (fields and values to set; of a failure also error_type, and retry: never,
 --                       milliseconds to wait, or `lost` and how often a worker may be lost)
 --
--- Kinds of the engine's own: release goes on releasing from a cursor; go dispatches a task that it was asked about;
--- delay does so after as many milliseconds as the cursor says; hold starts one that waits for something outside, as the
--- attempt that the cursor says (0: whichever is next).
+-- Kinds of the engine's own: release goes on releasing from a cursor (0: see the fragment release); go dispatches a task that
+-- it was asked about; delay does so after as many milliseconds as the cursor says; hold starts one that waits for something
+-- outside, as the attempt that the cursor says (0: whichever is next).
 -- Returns  three lists: per report one of the words, the scenarios that ended (id, space, status), and timers of flow that are due
 --          APPLIED
 --          DUPLICATE   it says what is known
@@ -44,7 +44,7 @@ local KINDS = {processing = true, progress = true, success = true, failed = true
   go = true, delay = true, hold = true}
 local ENGINE = {skipped = true, go = true, delay = true, hold = true}
 local WAYS = {acked = true, stream = true, http = true, engine = true}
-local answers, brought, removals, renewals, leases, starts, started, stops, told, watched, bereaved = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+local answers, brought, removals, renewals, leases, starts, started, stops, told, watched, bereaved, late = {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
 
 check(budget > 0 and #nonce > 0, 'numbers')
 redis.call('XLEN', events)
@@ -83,8 +83,9 @@ local function refusal(task, kind, token, way, cursor)
     detail(task)
     if way ~= 'http' then return 'STALE' end
     if FINAL[task.status] then return task.status == kind and 'DUPLICATE' or 'FINISHED' end
-    -- Those behind it wait for the end of all others by waiting for it.
-    return rules_of(task).finally and task.queue > 0 and not task.group and 'NOT_READY' or nil
+    -- Those behind it wait for the end of all others by waiting for it; but not by waiting for a child.
+    local rules = rules_of(task)
+    return rules.finally and not rules.child and task.queue > 0 and not task.group and 'NOT_READY' or nil
   end
   if token == '' and way ~= 'http' then return 'STALE' end
   if token ~= task.token and (token ~= '' or way ~= 'http') then return 'STALE' end
@@ -167,13 +168,23 @@ local function clear(task, kind, way, cause)
   if way ~= 'acked' then
     detail(task)
     if task.entry ~= '' then removals[#removals + 1] = {queue_of(prefix, task.service), task.entry} end
-    if task.group and kind ~= 'success' then bereaved[#bereaved + 1] = task.id end
+    if task.group and kind ~= 'success' then
+      bereaved[#bereaved + 1] = task.id
+      task.late = task.queue > unmade(task)
+    end
     if task.entry ~= '' and (kind == 'cancelled' or way == 'engine') then told[#told + 1] = {task.id, task.token or '', cause} end
   end
-  if task.worker == 'orchestrator' and kind ~= 'success' then orphan(prefix, task.id) end
+  if task.worker == 'orchestrator' and kind ~= 'success' and orphan(prefix, task.id) then
+    task.late, task.has_scenario = true, true
+  end
   plan_exit(prefix, task)
   if task.worker == 'http' then stops[#stops + 1] = 'lease:' .. task.id end
   if kind == 'cancelled' or way == 'engine' then stops[#stops + 1] = 'start:' .. task.id end
+end
+
+-- One more task of a scenario, or one less, that ended before the scenario that it started.
+local function count_late(task, n)
+  if counts_of(prefix, task.scenario_id) then late[task.scenario_id] = (late[task.scenario_id] or 0) + n end
 end
 
 -- The end of an attempt.
@@ -183,7 +194,10 @@ local function apply_end(task, kind, way, first, last)
     local error_type, hint = said('error_type', first, last), said('retry', first, last)
     local delay_ms, counter, count = what_follows(task, error_type, hint, chance + #starts * 618033)
     note_attempt(prefix, task, said('worker', first, last), said('error', first, last))
-    if delay_ms then return try_again(task, delay_ms, counter, count) end
+    if delay_ms then
+      task.late = nil
+      return try_again(task, delay_ms, counter, count)
+    end
     detail(task)
     local fingerprint = note_dead(prefix, task, said('fingerprint', first, last))
     if fingerprint then set(task, 'fingerprint', fingerprint) end
@@ -191,6 +205,7 @@ local function apply_end(task, kind, way, first, last)
   set_all(task, first, last, 'retry')
   -- It ended before anybody noted that it ran.
   if task.status == 'pending' and (kind == 'success' or kind == 'failed') then set(task, 'started_at', now) end
+  if task.late and task.has_scenario then count_late(task, 1) end
   finish(prefix, task, kind, now)
 end
 
@@ -234,7 +249,9 @@ end
 -- `first` and `last`: where the strings of the report stand in ARGV.
 local function apply(task, kind, way, cursor, first, last)
   if kind == 'release' then
-    task.released, task.resumed, task.position = false, true, tonumber(cursor)
+    if cursor == '0' and not task.group then count_late(task, -1) end
+    -- Never 0 again, if there is no room to begin with it: it is counted once.
+    task.released, task.resumed, task.position = false, true, math.max(tonumber(cursor), 1)
     -- What `end_for` knew when it ended.
     if task.status == 'skipped' then
       task.ended_by = string.match(redis.call('HGET', task.key, 'error') or '', '^{"type":"([%w_]+)"')
@@ -291,6 +308,11 @@ write_orphans(prefix, timers, at_ms)
 -- Children of a task that did not succeed are not wanted any more; the engine cancels them.
 for _, id in ipairs(bereaved) do redis.call('XADD', events, '*', 'task_id', id, 'status', 'look') end
 write_counts(prefix, now)
+for scenario_id, n in pairs(late) do
+  local left, found = redis.call('HINCRBY', prefix .. 'scenario:' .. scenario_id, 'late', n), counts[scenario_id]
+  -- What runs at the end has waited for that: see cancel.lua.
+  if left == 0 and found.cancel and not FINAL[found.status] then redis.call('ZADD', timers, at_ms, 'cancel:' .. scenario_id) end
+end
 write_finished(prefix, timers, finished, now, at_ms, retention)
 if #brought > 0 then
   redis.call('XACK', events, group, unpack(brought))

@@ -6,13 +6,14 @@
 --       3 timers    zset     what is due later
 -- ARGV  1 prefix    string   key prefix of the partition
 --       2 batch_id  string
---       3 cause     string   JSON object with type and message, and who asked; empty goes on with one that began
+--       3 cause     string   JSON object with type and message, and who asked; empty goes on with one that began. With one it
+--                            begins with the first line: some may have been brought back since they were cancelled
 --       4 limit     integer  scenarios a call
 -- Returns  one of
 --          DONE      all are marked
 --          MORE      call again
 --          UNKNOWN   there is no such batch
--- Repeat   goes on, then DONE.
+-- Repeat   with a cause the same answer, without one it goes on, then DONE.
 -- Cost     O(limit)
 -- Flags    allow-oom
 -- Uses     check, clock
@@ -24,7 +25,7 @@ check(limit > 0, 'limit')
 redis.call('ZCARD', timers)
 local state = redis.call('HMGET', batch, 'total', 'cancel', 'cancel_at')
 check(not state[1] or state[2] or cause ~= '', 'a cause')
-local why, position = state[2] or cause, tonumber(state[3] or 0)
+local why, position = cause ~= '' and cause or state[2], cause == '' and tonumber(state[3] or 0) or 0
 local found = redis.call('ZRANGEBYSCORE', members, position + 1, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
 for i = 1, #found, 2 do
   local scenario = prefix .. 'scenario:' .. found[i]
@@ -42,7 +43,8 @@ for _, one in ipairs(doomed) do
   redis.call('HSET', one[1], 'cancel', why)
   redis.call('ZADD', timers, at_ms, 'cancel:' .. one[2])
 end
-redis.call('HSET', batch, 'cancel', why, 'cancel_at', position)
+redis.call('HSETNX', batch, 'cancel', why)
+redis.call('HSET', batch, 'cancel_at', position)
 if #found == 2 * limit then
   redis.call('ZADD', timers, at_ms + 1000, timer)
   return 'MORE'

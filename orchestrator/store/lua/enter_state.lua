@@ -23,8 +23,8 @@
 --          TOO_MANY           the scenario would have more than `limit` tasks; nothing was done
 --          STALE              the machine has gone on, or has ended; nothing was done
 -- Repeat   AT; nothing changes.
--- Cost     O(tasks in the chunk + size of task_ids)
--- Uses     check, clock, iso, counts, rules, flow, dispatch, create, machine
+-- Cost     O(tasks in the chunk)
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, create, machine, task_ids
 local machine, task, scenario, services, events, timers = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local prefix, scenario_id, visit, nonce, offset = ARGV[1], ARGV[2], whole(ARGV[3], 'visit'), ARGV[4], whole(ARGV[5], 'offset')
 local total, limit, ids, tasks = whole(ARGV[6], 'total'), whole(ARGV[7], 'limit'), ARGV[8], ARGV[9]
@@ -35,7 +35,7 @@ redis.call('ZCARD', timers)
 redis.call('SCARD', services)
 local at = read_machine(machine, task)
 local found = counts_of(prefix, scenario_id)
-local state = redis.call('HMGET', scenario, 'total', 'task_ids')
+local made, place = redis.call('HGET', scenario, 'total'), last_piece(scenario)
 local list, keys = new_tasks(prefix, scenario_id, pcall(cjson.decode, tasks))
 local conflict = conflict_of(list, keys, scenario_id)
 local at_ms = now_ms()
@@ -46,16 +46,17 @@ local running = found and not found.cancel and (found.status == 'pending' or fou
 if not running or not at.open or at.visit ~= visit then return {'STALE'} end
 if offset ~= (at.written or 0) then return {'AT', at.written or 0} end
 if conflict then return {'CONFLICT', conflict} end
-if offset == 0 and state[1] + total > limit then return {'TOO_MANY'} end
+if offset == 0 and made + total > limit then return {'TOO_MANY'} end
 
 create(events, timers, services, list, nonce, now, now, at_ms)
 redis.call('HINCRBY', scenario, 'spawned', #list)
-redis.call('HSET', scenario, 'total', state[1] + #list, 'task_ids', string.sub(state[2], 1, -2) .. ',' .. string.sub(ids, 2))
+redis.call('HSET', scenario, 'total', made + #list)
+add_ids(scenario, place, string.sub(ids, 2, -2))
 found.pending = found.pending + #list
 found.changed = found.changed or {}
 found.changed.pending = true
 write_counts(prefix, now)
 -- What is left of this state when it is left stands from `first` on.
-if offset == 0 then redis.call('HSET', machine, 'first', state[1], 'entered', visit) end
+if offset == 0 then redis.call('HSET', machine, 'first', made, 'entered', visit) end
 redis.call('HSET', machine, 'written', offset + #list)
 return {'OK', offset + #list, unpack(touched)}

@@ -20,6 +20,7 @@
 local timers, queue = KEYS[1], KEYS[2]
 local prefix, service, workers, nonce, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], item_count(ARGV[5])
 local LEAST, MOST, SETTLED_MS, BUSY_MS, IDLE_MS = 4, 128, 100, 100, 1000
+local LEAST_WEIGHT = 0.001  -- with less, a turn would go so far that those of others vanish beside it
 local lanes, slots, timer = prefix .. 'lanes:' .. service, 'slots:' .. service, 'fill:' .. service
 local tenants, left, moves, parked, held = {}, {}, {}, {}, {}
 
@@ -45,6 +46,9 @@ elseif waiting == 0 then
 elseif 2 * waiting > known and at_ms - since >= SETTLED_MS then
   window = math.max(LEAST, math.floor(known / 2))
 end
+-- More than a burst, or what stands in the queue, is owed only when the rate was another one or the clock went back.
+local most = bucket and at_ms + 1 + math.max(flow.rate.burst or 1, waiting) * bucket.interval
+if bucket and bucket.tat > most then bucket.tat, bucket.paid = most, true end
 -- Entries that nobody took yet will all begin at once when a worker comes, so they count as paid for now.
 if bucket and waiting > 0 then pay(bucket, 0, at_ms + waiting * bucket.interval) end
 
@@ -69,7 +73,7 @@ end
 local function read_tenants()
   local flat = redis.call('ZRANGE', lanes, 0, limit - 1, 'WITHSCORES')
   for i = 1, #flat, 2 do
-    local weight = flow.weights and flow.weights[flat[i]] or 1
+    local weight = math.max(flow.weights and flow.weights[flat[i]] or 1, LEAST_WEIGHT)
     tenants[#tenants + 1] = {name = flat[i], lane = 'lane:' .. service .. ':' .. flat[i], turn = tonumber(flat[i + 1]),
       cost = 1 / weight, seen = 0}
   end
@@ -108,6 +112,7 @@ local function judge(tenant, id)
     task.slots = taken
   end
   if task.slots then seats_of(prefix, task.slots) end
+  task.since = since_of(task)
   tenant.turn, tenant.moved = tenant.turn + tenant.cost, true
   seat.taken, waiting = seat.taken + 1, waiting + 1
   if bucket then pay(bucket, 1, at_ms) end

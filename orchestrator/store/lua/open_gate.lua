@@ -57,6 +57,7 @@ elseif answer == 'OPENED' then
     'facts', facts, 'draft', draft, 'value', draft, 'version', 0, 'revision', 0, 'votes', '[]', 'opened_ms', at_ms,
     'opened_at', now, 'deadline_ms', wait_ms > 0 and at_ms + wait_ms or 0, 'deadline', wait_ms > 0 and iso(at_ms + wait_ms) or '')
   redis.call('ZADD', gates, at_ms, task_id)
+  redis.call('ZREM', timers, 'gate:' .. task_id)  -- that was to close the earlier one
   if wait_ms > 0 then redis.call('ZADD', timers, at_ms + wait_ms, 'gate:' .. task_id) end
   redis.call('RPUSH', audit, '{"what":"opened","at":"' .. now .. '"}')
 end

@@ -18,7 +18,7 @@
 -- Repeat   goes on, then DONE.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, flow, backlog, within
+-- Uses     check, clock, iso, counts, rules, flow, backlog, within, task_ids
 local scenario, timers = KEYS[1], KEYS[2]
 local prefix, workers, scenario_id, facts, limit = ARGV[1], ARGV[2], ARGV[3], ARGV[4], item_count(ARGV[5])
 local timer = 'pause:' .. scenario_id
@@ -26,14 +26,14 @@ local moves, lasts, below = {}, {}, {}
 
 check(limit > 0 and (facts == '' or string.find(facts, '^{.*}$') ~= nil), 'facts')
 redis.call('ZCARD', timers)
-local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'paused', 'pause_at', 'cancel')
+local state = redis.call('HMGET', scenario, 'status', 'paused', 'pause_at', 'cancel')
 local at_ms = now_ms()
 local now = iso(at_ms)
 
 local function refusal()
   if not state[1] then return 'UNKNOWN' end
-  if state[5] or state[1] ~= 'pending' and state[1] ~= 'processing' then return 'FINAL' end
-  return facts == '' and not state[3] and 'RESUMED' or nil
+  if state[4] or state[1] ~= 'pending' and state[1] ~= 'processing' then return 'FINAL' end
+  return facts == '' and not state[2] and 'RESUMED' or nil
 end
 
 local word = refusal()
@@ -41,8 +41,9 @@ if word then
   redis.call('ZREM', timers, timer)
   return word
 end
-local position = tonumber(state[4] or 1)
-if position == 0 then position = nil end  -- it came to all; what was added later was held at once
+local some, position, at_end = {}, tonumber(state[3] or 1), true
+-- 0: it came to all; what was added later was held at once.
+if position > 0 then some, position, at_end = ids_from(scenario, position, limit) end
 counts_of(prefix, scenario_id).paused = true
 
 -- Whether a task waits in a lane, or in a stream where no worker has taken it.
@@ -59,7 +60,6 @@ local function read_below(id)
   if (v[1] == 'pending' or v[1] == 'processing') and not v[2] and not v[3] then below[#below + 1] = id end
 end
 
--- The cursor is a position in the JSON list of ids, which are plain strings.
 local function read_task_at(id)
   local key = prefix .. 'task:' .. id
   local v = redis.call('HMGET', key, 'status', 'scenario_id', 'service', 'entry', 'attempt', 'flow_places', 'flow_score',
@@ -75,36 +75,27 @@ local function read_task_at(id)
   moves[#moves + 1] = task
 end
 
-for _ = 1, position and limit or 0 do
-  local _, last, id = string.find(state[2] or '', '"([^"]+)"', position)
-  if not id then position = nil break end
-  position = last + 1
-  read_task_at(id)
-end
+for _, id in ipairs(some) do read_task_at(id) end
 
 write_exits(at_ms)
 for _, task in ipairs(moves) do
   if task.entry ~= '' then redis.call('XDEL', prefix .. 'queue:' .. task.service, task.entry) end
-  redis.call('HSET', task.key, 'attempt', task.attempt or 0, 'updated_at', now)
+  redis.call('HSET', task.key, 'attempt', task.attempt or 0)
   put_aside(task, at_ms)
 end
-local paused = state[3]
+local paused = state[2]
 if facts ~= '' then
   local rest = facts == '{}' and '' or ',' .. string.sub(facts, 2, -2)
   paused = '{"at":"' .. now .. '"' .. rest .. '}'
   redis.call('HSET', scenario, 'paused', paused)
 end
 for _, id in ipairs(below) do
-  redis.call('HSET', prefix .. 'scenario:' .. id, 'paused', handed_down(scenario_id, paused), 'updated_at', now)
-  redis.call('HDEL', prefix .. 'scenario:' .. id, 'resume_at')
-  redis.call('ZREM', timers, 'resume:' .. id)
-  redis.call('ZADD', timers, at_ms, 'pause:' .. id)
+  pause_within(prefix, timers, id, scenario_id, handed_down(scenario_id, paused), now, at_ms)
 end
-if #below > 0 then redis.call('HSET', scenario, 'within', 1) end
 redis.call('HDEL', scenario, 'resume_at')
-redis.call('HSET', scenario, 'pause_at', position or 0, 'updated_at', now)
+redis.call('HSET', scenario, 'pause_at', at_end and 0 or position, 'updated_at', now)
 redis.call('ZREM', timers, 'resume:' .. scenario_id)
-if position then
+if not at_end then
   redis.call('ZADD', timers, at_ms + 1000, timer)
   return 'MORE'
 end

@@ -11,7 +11,7 @@
 -- Repeat   goes on, then NOT_BEGUN.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, counts, rules, flow, dead_letters
+-- Uses     check, clock, counts, rules, flow, dead_letters, task_ids
 local timers = KEYS[1]
 local prefix, scenario_id, limit = ARGV[1], ARGV[2], item_count(ARGV[3])
 local scenario, held, gates = prefix .. 'scenario:' .. scenario_id, prefix .. 'held:' .. scenario_id, prefix .. 'gates'
@@ -21,17 +21,13 @@ check(limit > 0, 'limit')
 redis.call('ZCARD', timers)
 redis.call('ZCARD', gates)
 redis.call('ZCARD', held)
-local state = redis.call('HMGET', scenario, 'status', 'task_ids', 'purged', 'batch')
-if not state[3] or state[1] == 'pending' or state[1] == 'processing' then return 'NOT_BEGUN' end
+local state = redis.call('HMGET', scenario, 'status', 'purged', 'batch')
+if not state[2] or state[1] == 'pending' or state[1] == 'processing' then return 'NOT_BEGUN' end
 local index = prefix .. 'index:' .. state[1]
 redis.call('ZCARD', index)
 
--- The cursor is a position in the JSON list of ids, which are plain strings.
-local position, doomed = tonumber(state[3]), {}
-for _ = 1, limit do
-  local _, last, id = string.find(state[2] or '', '"([^"]+)"', position)
-  if not id then position = nil break end
-  position = last + 1
+local doomed, some, position, at_end = {}, ids_from(scenario, tonumber(state[2]), limit)
+for _, id in ipairs(some) do
   local key = prefix .. 'task:' .. id
   local task = redis.call('HMGET', key, 'scenario_id', 'fingerprint', 'flow_places')
   if task[1] == scenario_id then
@@ -41,7 +37,7 @@ for _ = 1, limit do
   end
 end
 -- A batch goes with the last of its scenarios; one that still takes more is kept for a while.
-local batch, members = state[4] and prefix .. 'batch:' .. state[4], prefix .. 'batch-scenarios:' .. (state[4] or '')
+local batch, members = state[3] and prefix .. 'batch:' .. state[3], prefix .. 'batch-scenarios:' .. (state[3] or '')
 local is_member = batch and redis.call('ZSCORE', members, scenario_id) and redis.call('HEXISTS', batch, 'total') == 1
 local is_last = batch and redis.call('ZSCORE', members, scenario_id) and redis.call('ZCARD', members) == 1
 local is_closed = batch and redis.call('HEXISTS', batch, 'closed_at') == 1
@@ -53,7 +49,7 @@ for _, id in ipairs(doomed) do
   redis.call('ZREM', timers, 'lease:' .. id, 'start:' .. id, 'overdue:' .. id, 'gate:' .. id)
 end
 write_gone(prefix)
-if position then
+if not at_end then
   redis.call('HSET', scenario, 'purged', position)
   return 'MORE'
 end

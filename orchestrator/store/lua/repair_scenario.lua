@@ -17,7 +17,7 @@
 -- Repeat   CHANGED
 -- Cost     O(size of task_ids)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, accounts, finish_scenarios, retention, scenario_standing
+-- Uses     check, clock, iso, counts, accounts, finish_scenarios, retention, task_ids, scenario_standing
 local scenario, timers = KEYS[1], KEYS[2]
 local prefix, scenario_id, numbers, task_ids, total = ARGV[1], ARGV[2], ARGV[3], ARGV[4], whole(ARGV[5], 'total')
 local settles, retention = whole(ARGV[6], 'settles'), retention_of(ARGV[7])
@@ -29,7 +29,7 @@ check(#wanted == #STATUSES + 1 and settles < 2 and (task_ids == '' or string.fin
 local at_ms = now_ms()
 local now = iso(at_ms)
 local stands = scenario_standing_of(prefix, scenario_id)
-local found = counts_of(prefix, scenario_id)
+local found, place = counts_of(prefix, scenario_id), last_piece(scenario)
 
 check(#stands == 0 or #ARGV == 7 + #stands, 'where it stood')
 
@@ -66,7 +66,7 @@ for _, status in ipairs({'pending', 'processing', 'success', 'failed', 'cancelle
 end
 redis.call('ZADD', prefix .. 'index:' .. found.status, found.created_ms, scenario_id)
 redis.call('HSET', scenario, 'status', found.status, 'total', total)
-if task_ids ~= '' then redis.call('HSET', scenario, 'task_ids', task_ids) end
+if task_ids ~= '' then replace_ids(scenario, place, task_ids) end
 if reopened then
   redis.call('HDEL', scenario, 'finished_at')
   redis.call('ZREM', timers, 'purge:' .. scenario_id)

@@ -18,7 +18,7 @@
 -- Repeat   goes on, then DONE.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, flow, dispatch, within
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, within, task_ids
 local scenario, timers, held = KEYS[1], KEYS[2], KEYS[3]
 local prefix, scenario_id, begin, nonce, limit = ARGV[1], ARGV[2], whole(ARGV[3], 'begin'), ARGV[4], item_count(ARGV[5])
 local timer, place = 'resume:' .. scenario_id, 'held:' .. scenario_id
@@ -50,14 +50,10 @@ if paused and upper then
   return 'ABOVE'
 end
 found.paused = nil
--- The cursor is a position in the JSON list of ids, which are plain strings.
 if state[3] then
-  local ids = redis.call('HGET', scenario, 'task_ids') or ''
-  position = tonumber(state[4] or 1)
-  for _ = 1, limit do
-    local _, last, id = string.find(ids, '"([^"]+)"', position)
-    if not id then position = nil break end
-    position = last + 1
+  local some, next_position, at_end = ids_from(scenario, tonumber(state[4] or 1), limit)
+  position = not at_end and next_position
+  for _, id in ipairs(some) do
     local child = redis.call('HGET', prefix .. 'task:' .. id, 'child_scenario_id')
     local pause = child and child ~= '' and redis.call('HGET', prefix .. 'scenario:' .. child, 'paused')
     if is_handed_down(pause) then below[#below + 1] = child end
@@ -66,8 +62,9 @@ end
 for _, id in ipairs(redis.call('ZRANGE', held, 0, limit - 1)) do
   local task = read_task(prefix .. 'task:' .. id)
   left[#left + 1] = id
-  if task.status == 'pending' and task.flow_places == place then
-    task.id = id
+  local doomed = found.cancel and not rules_of(task).finally  -- cancel.lua has not come to it yet
+  if task.status == 'pending' and task.flow_places == place and not doomed then
+    task.id, task.since = id, since_of(task)
     plan_dispatch(prefix, task)
     moves[#moves + 1] = task
   end

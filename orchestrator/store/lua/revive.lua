@@ -4,13 +4,16 @@
 -- Items come upstream first, so that each finds its parents alive or done; one with a dead parent stays dead. Between two
 -- chunks a timer keeps the scenario from ending, and lets the engine go on when the caller dies.
 --
+-- A scenario within one that is paused lives again as paused by that; and so does what is within this one, when it is paused.
+--
 -- KEYS  1 scenario     hash     scenario:<id>
 --       2 timers       zset     what is due later
 --       3 events       stream   task-events
 -- ARGV  1 prefix       string   key prefix of the partition
 --       2 scenario_id  string
 --       3 nonce        string   random, never used before; makes the tokens
---       4 scope        string   what the engine goes on with: all, or caused (what ended because of others)
+--       4 scope        string   what the engine goes on with: all, or caused (what ended because of others); within: the same
+--                               for a scenario that waits for one that lives again, unless it was cancelled
 --       5 offset       integer  how many items came before; later chunks do not bring back what was ended in between
 --       6 more         integer  1: another chunk follows
 --       7 wait_ms      integer  until the engine goes on, milliseconds
@@ -21,6 +24,7 @@
 -- Returns  one of
 --          OK, ids     of the tasks that live again
 --          CANCELLING  the scenario is being cancelled; nothing was revived
+--          CANCELLED   it was cancelled, which stays so for this scope; nothing was revived
 --          ENDED       the scenario was cancelled between two chunks; nothing was revived
 --          PURGED      its removal has begun; nothing was revived
 --          BUSY        another caller is between two chunks; nothing was revived
@@ -28,7 +32,7 @@
 -- Repeat   OK without ids; nothing changes but the timer.
 -- Cost     O(items and ids)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, flow, dispatch, ledger, release, dead_letters, accounts, finish_scenarios, retention
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, ledger, release, dead_letters, accounts, finish_scenarios, retention, within
 local scenario, timers, events = KEYS[1], KEYS[2], KEYS[3]
 local prefix, scenario_id, nonce, scope = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local offset, more = whole(ARGV[5], 'offset'), whole(ARGV[6], 'more')
@@ -36,13 +40,14 @@ local wait_ms, retention, by = whole(ARGV[7], 'wait_ms'), retention_of(ARGV[8]),
 local timer = 'revive:' .. scenario_id
 local OF_THE_END = {'error', 'error_type', 'finished_at', 'started_at', 'worker', 'entry', 'progress', 'message', 'failures', 'lost',
   'released', 'fingerprint', 'ready_ms', 'got', 'decision', 'slots', 'held'}
-local revived, alive, ids = {}, {}, {}
+local SCOPES = {all = true, caused = true, within = true}
+local revived, alive, ids, below, late = {}, {}, {}, {}, 0
 
-check(#nonce > 0 and #by > 0 and (scope == 'all' or scope == 'caused') and more < 2, 'numbers')
+check(#nonce > 0 and #by > 0 and SCOPES[scope] and more < 2, 'numbers')
 redis.call('ZCARD', timers)
 redis.call('XLEN', events)
 local found = counts_of(prefix, scenario_id)
-local state = redis.call('HMGET', scenario, 'purged', 'error', 'tenant', 'batch', 'revive')
+local state = redis.call('HMGET', scenario, 'purged', 'error', 'tenant', 'batch', 'revive', 'parent')
 local other = state[5] and string.match(state[5], '%S+$') ~= by
 local at_ms = now_ms()
 local now = iso(at_ms)
@@ -73,9 +78,11 @@ local function may_live(task, good, parents)
   local rules, n = rules_of(task), {waits = 0, good = good, lost = 0, dead = 0}
   local written, whole_group = string.match(task.group or '', '^(%d+) (%d+)')
   if written ~= whole_group then return false end  -- it waits for children that were never made
-  for _, parent_id in ipairs(parents) do
+  local needed = not task.group and not rules.all_done and (rules.need or good + #parents)
+  for k, parent_id in ipairs(parents) do
     local word = standing(parent_id, task.id)
     n[word] = n[word] + 1
+    if needed and n.good + n.waits + #parents - k < needed then return false end  -- of many dead, few are read
   end
   task.queue, task.got, task.ready_ms = n.waits, nil, nil
   if task.group then
@@ -90,10 +97,11 @@ local function may_live(task, good, parents)
   return n.lost + n.dead == 0 or rules.all_done
 end
 
--- Whether a task runs at the end, and the engine is just being asked about it: nothing of it has begun.
+-- Whether a task waits for all others, as at the end or as a state does, and the engine is just being asked about it: nothing of
+-- it has begun.
 local function is_asked_at_end(task)
   local rules, begun = rules_of(task), (task.token or '') ~= '' or (task.flow_places or '') ~= ''
-  return rules.finally and rules.ask and not begun and not redis.call('ZSCORE', timers, 'start:' .. task.id)
+  return (rules.finally or rules.all_done) and rules.ask and not begun and not redis.call('ZSCORE', timers, 'start:' .. task.id)
 end
 
 -- A dependent that still waits, but has counted the end of `task`, will count it again: it waits for one more.
@@ -114,12 +122,20 @@ local function uncount(task, released, id)
   set(other, 'got', other.got)
 end
 
+-- What a task was the work of lives again already: it becomes paused with this scenario.
+local function pause_below(id)
+  local v = redis.call('HMGET', prefix .. 'scenario:' .. id, 'status', 'paused', 'cancel')
+  if (v[1] == 'pending' or v[1] == 'processing') and not v[2] and not v[3] then below[#below + 1] = id end
+end
+
 local function bring_back(task, others)
   local v = redis.call('HMGET', task.key, 'fingerprint', 'released', 'child_scenario_id')
   local rules = rules_of(task)
   for _, id in ipairs(others) do uncount(task, v[2], id) end
   note_gone(prefix, task.id, v[1])
   if task.queue == 0 and not rules.ask and not task.group then plan_dispatch(prefix, task) end
+  if found.paused and (v[3] or '') ~= '' then pause_below(v[3]) end
+  if v[2] == '0' and not task.group then late = late + 1 end
   local tolerated = task.status == 'failed' and (rules.optional or rules.tolerated)
   move_count(found, task.status, 'pending')
   if tolerated then
@@ -154,11 +170,17 @@ local function refusal()
   -- Of two at a time the first to end would let the scenario end under the other.
   if other and (more == 1 or offset > 0) then return 'BUSY' end
   if not FINAL[found.status] then return found.cancel and 'CANCELLING' or nil end
+  if found.cancel and scope == 'within' then return 'CANCELLED' end
   return offset > 0 and 'ENDED' or nil
 end
 
 local word = refusal()
-if found and not word then found.cancel = false end
+local chain, their_pause
+if found and not word then
+  found.cancel = false
+  if not found.paused then chain, their_pause = paused_above(prefix, scenario_id, state[6]) end
+  found.paused = found.paused or their_pause
+end
 local i = 10
 while i <= #ARGV do i = read_item(i, not word) end
 check_tasks()
@@ -186,6 +208,14 @@ for _, task in ipairs(revived) do
   if task.child then redis.call('HSET', task.key, 'worker', 'orchestrator') end
 end
 write_tasks()
+if #revived > 0 then
+  for _, one in ipairs(chain or {}) do pause_within(prefix, timers, one[1], one[2], their_pause, now, at_ms) end
+  if reopened and found.paused then redis.call('ZADD', timers, at_ms, 'pause:' .. scenario_id) end
+end
+for _, id in ipairs(below) do
+  pause_within(prefix, timers, id, scenario_id, handed_down(scenario_id, found.paused), now, at_ms)
+end
+if late > 0 then redis.call('HINCRBY', scenario, 'late', -late) end
 write_releases(events, timers, nonce, now, at_ms)
 write_gone(prefix)
 if reopened then
@@ -193,7 +223,7 @@ if reopened then
   redis.call('HDEL', scenario, 'finished_at', 'cancel', 'cancel_at')
   redis.call('ZREM', prefix .. 'index:' .. reopened, scenario_id)
   redis.call('ZADD', prefix .. 'index:processing', found.created_ms, scenario_id)
-  redis.call('ZREM', timers, 'purge:' .. scenario_id)
+  redis.call('ZREM', timers, 'purge:' .. scenario_id, 'cancel:' .. scenario_id)
 end
 write_counts(prefix, now)
 write_finished(prefix, timers, finished, now, at_ms, retention)

@@ -4,9 +4,9 @@
 -- ARGV  1 prefix    string  key prefix of the partition
 --       2 ... items scenario ids
 -- Returns  per item a list of texts in the order of the fragment scenario_standing; empty when there is no such scenario
--- Cost     O(items)
+-- Cost     O(items + size of their task_ids)
 -- Flags    no-writes
--- Uses     check, scenario_standing
+-- Uses     check, task_ids, scenario_standing
 local home = KEYS[1]
 local prefix = ARGV[1]
 local answers = {}

@@ -25,8 +25,8 @@
 --          TOO_MANY           the scenario would have more than `limit` tasks; nothing was done
 --          STALE              the parent does not wait for this: it ended, or has another token; nothing was done
 -- Repeat   AT, or STALE; nothing changes.
--- Cost     O(children in the chunk + size of task_ids)
--- Uses     check, clock, iso, counts, rules, flow, dispatch, create
+-- Cost     O(children in the chunk)
+-- Uses     check, clock, iso, counts, rules, flow, dispatch, create, task_ids
 local scenario, services, events, timers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, workers, scenario_id, parent, token, nonce = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local offset, total, limit, tasks = whole(ARGV[7], 'offset'), whole(ARGV[8], 'total'), whole(ARGV[9], 'limit'), ARGV[10]
@@ -40,7 +40,7 @@ local v = redis.call('HMGET', parent_key, 'status', 'token', 'group', 'scenario_
   'rules')
 local status, group_at = v[1], v[3] or ''
 local found = counts_of(prefix, scenario_id)
-local state = redis.call('HMGET', scenario, 'total', 'task_ids', 'created_at')
+local state, place = redis.call('HMGET', scenario, 'total', 'created_at'), last_piece(scenario)
 local list, keys = new_tasks(prefix, scenario_id, pcall(cjson.decode, tasks))
 local conflict = conflict_of(list, keys, scenario_id)
 check(#list > 0 and offset + #list <= total, 'as many tasks as it says')
@@ -73,12 +73,12 @@ if fresh then
     redis.call('XDEL', queue, v[6])
   end
 end
-create(events, timers, services, list, nonce, state[3], now, at_ms)
+create(events, timers, services, list, nonce, state[2], now, at_ms)
 local ids = {}
 for k, task in ipairs(list) do ids[k] = '"' .. task.id .. '"' end
 redis.call('HINCRBY', scenario, 'spawned', #list)
-redis.call('HSET', scenario, 'total', state[1] + #list, 'task_ids',
-  string.sub(state[2], 1, -2) .. (#state[2] > 2 and ',' or '') .. table.concat(ids, ',') .. ']')
+redis.call('HSET', scenario, 'total', state[1] + #list)
+add_ids(scenario, place, table.concat(ids, ','))
 found.pending = found.pending + #list
 found.changed = found.changed or {}
 found.changed.pending = true

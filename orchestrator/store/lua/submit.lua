@@ -26,6 +26,7 @@
 --          TENANT_FULL, scenario_id   the same of the tenant
 --          CANCELLED, scenario_id  the batch was cancelled; nothing was done
 --          PURGED, scenario_id     the origin is being removed, or gone; nothing was done
+--          ENDED, scenario_id      the task that it would be the work of ended, or has another one; nothing was done
 -- Repeat   REPLAYED; nothing changes.
 -- Cost     O(size of the scenario)
 -- Uses     check, clock, iso, accounts, within
@@ -40,10 +41,12 @@ check(whole(total, 'total') > 0 and whole(keep_ms, 'keep_ms') > 0, 'numbers')
 check(inbox % 2 == 0 and #ARGV >= 13 + inbox and #ARGV % 2 == 1 and #ARGV < 7000, 'fields and values')
 
 -- Why it is not accepted, or nil.
-local function refusal(state, cancelled, from)
+local function refusal(state, cancelled, from, above)
   if state[1] then return batch ~= '' and state[2] ~= digest and 'CONFLICT' or 'REPLAYED' end
   if cancelled then return 'CANCELLED' end
   if origin ~= '' and (not from[1] or from[2]) then return 'PURGED' end
+  local alive = above[2] == 'pending' or above[2] == 'processing'
+  if above[1] and not (alive and (above[3] or scenario_id) == scenario_id) then return 'ENDED' end
   local unfinished = redis.call('ZCARD', prefix .. 'index:pending') + redis.call('ZCARD', prefix .. 'index:processing')
   if most > 0 and unfinished >= most then return 'FULL' end
   return tenant ~= '' and tenant_most > 0 and unfinished_of(prefix, tenant).n >= tenant_most and 'TENANT_FULL' or nil
@@ -60,9 +63,10 @@ redis.call('XLEN', scenarios)
 local cancelled = batch ~= '' and redis.call('HGET', batch_key, 'cancel')
 local in_batch = batch ~= '' and redis.call('ZCARD', members)
 local from = origin ~= '' and redis.call('HMGET', prefix .. 'scenario:' .. origin, 'status', 'purged')
-local answer = refusal(redis.call('HMGET', scenario, 'status', 'digest'), cancelled, from)
+local task = parent ~= '' and redis.call('HMGET', prefix .. 'task:' .. parent, 'scenario_id', 'status', 'child_scenario_id') or {}
+local answer = refusal(redis.call('HMGET', scenario, 'status', 'digest'), cancelled, from, task)
 if answer then return {answer, scenario_id} end
-local above = parent ~= '' and redis.call('HGET', prefix .. 'task:' .. parent, 'scenario_id')
+local above = task[1]
 local upper = above and redis.call('HMGET', prefix .. 'scenario:' .. above, 'paused', 'cancel') or {}
 local is_paused = upper[1] and not upper[2]
 if is_paused then redis.call('ZCARD', prefix .. 'timers') end

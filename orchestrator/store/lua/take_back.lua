@@ -13,7 +13,7 @@
 -- Repeat   DONE; nothing changes.
 -- Cost     O(limit)
 -- Flags    allow-oom
--- Uses     check, clock, iso, counts, rules, flow, entry, backlog
+-- Uses     check, clock, counts, rules, flow, entry, backlog
 local queue = KEYS[1]
 local prefix, service, workers, limit = ARGV[1], ARGV[2], ARGV[3], item_count(ARGV[4])
 local timers, removals, moves = prefix .. 'timers', {}, {}
@@ -39,12 +39,11 @@ for _, entry in ipairs(entries) do
   end
 end
 local at_ms = now_ms()
-local now = iso(at_ms)
 
 if #removals > 0 then redis.call('XDEL', queue, unpack(removals)) end
 write_exits(at_ms)
 for _, task in ipairs(moves) do
-  redis.call('HSET', task.key, 'attempt', task.attempt, 'updated_at', now)
+  redis.call('HSET', task.key, 'attempt', task.attempt)
   put_aside(task, at_ms)
 end
 if #entries == limit then return 'MORE' end

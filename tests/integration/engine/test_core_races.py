@@ -100,7 +100,7 @@ async def test_an_empty_spawn_does_not_end_the_engine(link: RedisLink, spawn: st
 
     await bench.ends((await bench.takes())["a"], spawn=spawn)
 
-    assert await bench.status() is (Status.PROCESSING if spawn else Status.SUCCESS)
+    assert await bench.status() is (Status.FAILED if spawn else Status.SUCCESS)
 
 
 async def test_a_task_that_spawns_what_cannot_be_stored_fails(link: RedisLink) -> None:
@@ -213,7 +213,7 @@ async def test_what_is_released_late_does_not_count_for_a_last_task_after_a_canc
 # --- scenarios within scenarios ---------------------------------------------------------------------------------------
 
 
-async def test_a_scenario_whose_task_ended_while_it_was_started_is_cancelled(
+async def test_a_scenario_whose_task_ended_while_it_was_started_does_not_begin(
     link: RedisLink, inner: Path
 ) -> None:
     bench = Bench(link, graph({"sub": []}, **SUB), templates=inner)
@@ -221,7 +221,7 @@ async def test_a_scenario_whose_task_ended_while_it_was_started_is_cancelled(
 
     await bench.open()
 
-    assert (await bench.child("sub")).cancel
+    assert await bench.child("sub") is None
 
 
 async def test_a_scenario_within_is_cancelled_when_the_time_of_its_task_is_over(

@@ -1,16 +1,20 @@
 """Many questions at once: what is slow, refused or lost stops no other, and is asked again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from orchestrator.engine.advancer import Advancer
+from orchestrator.engine.loop import Seams
+from orchestrator.engine.reader import Reader
 from tests.support.bench import Bench
 from tests.support.graphs import graph
 from tests.support.wait import wait_until
 from workers_sdk.protocol.link import RedisLink, Unavailable
-from workers_sdk.protocol.messages import Status, dumps
+from workers_sdk.protocol.messages import EventKind, Status, dumps
 
 
 def spawned(name: str, service: str = "test-service") -> str:
@@ -130,3 +134,45 @@ def _counted(bench: Bench) -> Callable[[], int]:
 
     decider.look = counted  # type: ignore[method-assign, assignment]
     return lambda: calls
+
+
+async def test_reports_of_others_are_applied_while_many_children_are_made(link: RedisLink) -> None:
+    many = {"each": {"foreach": {"items": [1] * 500}}}
+    rules = {"each": {"ask": True}}
+    bench = await Bench(link, graph({"a": [], "each": []}, rules=rules, on_ready=many), chunk=1).submitted()
+    await bench.materializer.step()
+    await bench.materializer.step()
+    entry = (await bench.takes())["a"]
+
+    async def other() -> None:
+        await bench.worker.report(entry, EventKind.SUCCESS)
+        await wait_until(lambda: _has_ended(bench, "a"), what="the end of the other task")
+
+    bench.between("spawn", 100, other)
+    busy = Advancer(bench.store, Seams(link), bench.at, "r1", stop=asyncio.Event())
+    await busy.step()
+
+    group = (await bench.task("each")).group
+    assert group is not None and group.written == group.total == 500
+
+
+async def _has_ended(bench: Bench, name: str) -> bool:
+    return (await bench.task(name)).status.is_final
+
+
+async def test_all_that_a_failed_step_had_in_hand_is_read_again(link: RedisLink) -> None:
+    reader = Reader(Seams(link), "task-events", "r1", stale_ms=60_000)
+    await reader.read(1)
+    for n in range(5):
+        await link.execute("XADD", "task-events", "*", "n", n)
+    first = await reader.read(2)
+    more = await reader.more(2)
+
+    again = [await reader.read(3)]  # the step before was not done
+    reader.done()
+    again.append(await reader.read(3))
+    reader.done()
+
+    assert [len(entries) for entries in (first, more, *again)] == [2, 2, 3, 1]
+    assert again[0] + again[1] == first + more
+    assert [entry.flat for entry in await reader.read(3)] == [[b"n", b"4"]]

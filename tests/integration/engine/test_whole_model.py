@@ -35,7 +35,7 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 45,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
@@ -46,11 +46,22 @@ def registry(tmp_path: Path) -> Registry:
         HealthCheck.data_too_large,
     ],
 )
-@given(template=templates(), steps=STEPS, chunk=st.sampled_from((1, 2, 64)))
+@given(
+    template=templates(),
+    steps=STEPS,
+    chunk=st.sampled_from((1, 2, 64)),
+    partitions=st.sampled_from((1, 1, 2)),
+)
 async def test_whatever_happens_all_ends_as_the_rules_say(
-    link: RedisLink, registry: Registry, template: str, steps: list[tuple[str, int]], chunk: int
+    link: RedisLink,
+    registry: Registry,
+    template: str,
+    steps: list[tuple[str, int]],
+    chunk: int,
+    partitions: int,
 ) -> None:
-    world = World(link=link, template=load_template(template), registry=registry, chunk=chunk)
+    known = load_template(template)
+    world = World(link=link, template=known, registry=registry, chunk=chunk, partitions=partitions)
     await world.open()
     for word, n in steps:
         await world.step(word, n)

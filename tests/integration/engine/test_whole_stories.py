@@ -1,8 +1,13 @@
 """Accidents that the model of the whole engine found, each told by its test."""
 
 import secrets
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from orchestrator.engine import Seams
+from orchestrator.engine.advancer import Advancer
 from orchestrator.store.dead_letters import DeadLetters
 from orchestrator.store.edits import Edits
 from orchestrator.store.outcomes import Outcome
@@ -10,11 +15,14 @@ from orchestrator.store.records import Cause
 from orchestrator.store.rerun import Rerun
 from orchestrator.store.revival import Revival
 from orchestrator.store.store import Policy
+from tests.support.estate import END, TOP, ours, watched
 from tests.support.graphs import graph
+from tests.support.machines import Desk
+from tests.support.whole_replica import Dead, age, store_of
 from tests.support.works import Works
 from workers_sdk.protocol.keys import scenario_id_from
 from workers_sdk.protocol.link import RedisLink
-from workers_sdk.protocol.messages import EventKind, Status, TaskEvent
+from workers_sdk.protocol.messages import EventKind, Status, TaskEvent, dumps
 
 
 async def test_what_a_rerun_begins_with_finds_the_copies_that_it_takes_results_from(link: RedisLink) -> None:
@@ -167,3 +175,86 @@ async def test_what_runs_at_the_end_with_children_waits_for_no_work_that_a_retry
 
     record = await works.record(scenario_id)
     assert record is not None and record.status is Status.CANCELLED
+
+
+async def test_a_child_of_what_runs_at_the_end_is_cancelled_though_what_it_waits_for_was_never_made(
+    link: RedisLink,
+) -> None:
+    """A replica died between two chunks of children, their parent was cancelled: the child that was there could not be, as if
+    it had a turn at the end of its own, and hung for ever."""
+    works = await Works(link, Policy(chunk=1)).open()
+    rules: dict[str, dict[str, Any]] = {"tell": {"finally": 0, "all_done": True}}
+    scenario = graph({"work": [], "tell": ["work"]}, rules=rules)
+    scenario_id = await works.submit(scenario)
+    assert await works.store.report(TaskEvent(scenario.task_ids[0], EventKind.SUCCESS)) is Outcome.APPLIED
+    await works.settle()
+    (tell,) = await works.worker.take()
+    child = {"service": "test-service", "name": "child", "fields": {}}
+    both = [{**child, "key": "first", "needs": []}, {**child, "key": "second", "needs": ["first"]}]
+    await works.worker.succeed(tell, spawn=dumps(both).decode())
+    dying = store_of(link, "dying", chunk=1, partitions=1)
+    dying.left = 2
+    with pytest.raises(Dead):
+        await Advancer(dying, Seams(link), works.at, "dying").step()
+    await age(link, works.at.task_events, "orchestrator", "dying")
+
+    assert await works.store.cancel_task(tell.task_id, Cause()) is Outcome.APPLIED
+    await works.settle()
+
+    record = await works.record(scenario_id)
+    assert record is not None and record.total == 3
+    assert record.status is Status.CANCELLED
+
+
+async def test_two_scenarios_within_whose_ends_come_in_one_call_are_counted_once(
+    link: RedisLink, tmp_path: Path
+) -> None:
+    """There was room to tell of one of them only; when the other one's turn came, it was counted again, and of two tasks at the
+    end the later one began first."""
+    needs: dict[str, list[str]] = {
+        "one": [],
+        "two": [],
+        "tell": ["one", "two"],
+        "close": ["one", "two", "tell"],
+    }
+    rules = {"one": {"ask": True}, "two": {"ask": True}, "tell": END, "close": {**END, "finally": 1}}
+    within = {"scenario": {"name": "Deep"}}
+    made = graph(needs, scenario_id=TOP, rules=rules, on_ready={"one": within, "two": within})
+    estate = watched(link, ours(made, "one", "two"), tmp_path, chunk=1)
+    await estate.enter()
+    for scenario_id in (TOP, *await estate.below(TOP)):
+        while await estate.store.cancel(scenario_id, Cause()) == "MORE":
+            continue
+
+    both = [TaskEvent(estate.ids[name], EventKind.RELEASE) for name in ("one", "two")]
+    await estate.store.advance(estate.at, both)
+    await estate.settle()
+
+    assert await link.execute("HGET", estate.at.scenario(TOP), "late") == b"0"
+    await estate.work()
+    assert await estate.status() is Status.CANCELLED
+
+
+async def test_a_state_goes_on_when_its_task_is_redriven_before_the_engine_has_looked(
+    link: RedisLink,
+) -> None:
+    """Its only task had failed and lived again: nothing failed any more, so the scenario went on as if all had succeeded, and the
+    task was cancelled."""
+    desk = await Desk(
+        link,
+        """
+states:
+  works: {tasks: [{name: A, service: shop}], then: good, otherwise: bad}
+  good: {end: success}
+  bad: {end: failed}
+""",
+    ).open()
+    first = await desk.one()
+    assert await desk.store.report(TaskEvent(first.task_id, EventKind.FAILED)) is Outcome.APPLIED
+
+    assert await DeadLetters(desk.store).redrive_one(first.task_id) == "OK"
+    await desk.settle()
+
+    assert (await desk.current()).state == "works"
+    await desk.succeed(await desk.one())
+    assert ((await desk.current()).state, (await desk.record()).status) == ("good", Status.SUCCESS)

@@ -345,7 +345,7 @@ async def wake(link: Link) -> Case:
 @case
 async def due(link: Link) -> Case:
     await link.execute("ZADD", "timers", 1, f"lease:{TEXT}")
-    return Case({"timers": "timers", "offset": 0, "limit": 10})
+    return Case({"timers": "timers", "since": "-inf", "passed": 0, "limit": 10})
 
 
 @case

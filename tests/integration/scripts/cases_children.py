@@ -1,6 +1,7 @@
 """Cases of the scripts for children and times."""
 
 from tests.integration.scripts.cases import (
+    CASES,
     OTHER,
     SCENARIO,
     TEXT,
@@ -47,6 +48,18 @@ async def spawn(link: Link) -> Case:
     asked = [OTHER, "orchestrator", "0", consumers, "", '{"ask":true}', '{"gate":{}}', "name", "Gate"]
     waits = [VOICE, "voice-service", "1", consumers, '{"max_attempts":3}', "", "", "name", "Voice"]
     return Case({**keys, **values, **more, "tasks": dumps([waits, ready, asked])}, ["result", "1"])
+
+
+async def spawn_beside_many(link: Link) -> Case:
+    """The list of ids is long already, and so is the piece after it."""
+    given = await spawn(link)
+    many = dumps([f"{n:016}" for n in range(900)])
+    fields = ("task_ids", many, "task_ids:1", many, "id_pieces", 1)
+    await link.execute("HSET", f"scenario:{SCENARIO}", *fields)
+    return given
+
+
+CASES["spawn:beside_many"] = spawn_beside_many
 
 
 @case

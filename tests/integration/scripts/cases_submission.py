@@ -46,7 +46,7 @@ async def submit_line(link: Link) -> Case:
 async def submit_within(link: Link) -> Case:
     """The work of a task of a paused scenario."""
     plain = await submit(link)
-    await link.execute("HSET", f"task:{TEXT}", "scenario_id", OTHER)
+    await link.execute("HSET", f"task:{TEXT}", "scenario_id", OTHER, "status", "processing")
     await link.execute("HSET", f"scenario:{OTHER}", "status", "processing", "paused", '{"at":"t"}')
     return Case({**plain.values, "parent": TEXT}, plain.rest)
 

@@ -15,8 +15,8 @@ from workers_sdk.protocol.scripts import LUA, Script, Scripts
 NAMES = sorted(CASES)
 """Of cases: the name of a script, and after a colon the way through it where there are several."""
 READS = {
-    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "LINDEX", "LLEN", "SCARD", "SISMEMBER", "SMEMBERS", "TIME", "XINFO", "XLEN", "XPENDING", "XRANGE",
-    "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
+    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HLEN", "HMGET", "HSTRLEN", "LINDEX", "LLEN", "SCARD", "SISMEMBER", "SMEMBERS", "TIME", "XINFO", "XLEN", "XPENDING",
+    "XRANGE", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZSCORE",
 }  # fmt: skip
 LISTS = ("attempts:", "audit:", "fires:", "history:")
 KEYLESS = {"TIME"}

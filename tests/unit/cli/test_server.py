@@ -15,7 +15,10 @@ from orchestrator.cli.server import Protocol
 
 
 @pytest.mark.parametrize("role", ["serve", "engine"])
-def test_without_redis_a_role_ends_with_one_line(role: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_redis_a_role_that_is_not_to_wait_ends_with_one_line(
+    role: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCENARIST_REDIS_WAIT_S", "0")
     assert run([role, "--redis", f"redis://127.0.0.1:{free_port('127.0.0.1', 0)}"]) == Exit.UNREACHABLE
     said = capfd.readouterr()
     assert said.err.startswith("error: Redis cannot be used: ")

@@ -4,7 +4,8 @@
 -- goes in the script that ends its task, so what stands there and is not pending waits. Reads.
 local function backlog_of(queue, group)
   local length = redis.call('XLEN', queue)
-  for _, info in ipairs(length > 0 and redis.call('XINFO', 'GROUPS', queue) or {}) do
+  -- An empty one too: what stood there may have been done a moment ago.
+  for _, info in ipairs(redis.call('EXISTS', queue) == 1 and redis.call('XINFO', 'GROUPS', queue) or {}) do
     if info[2] == group then return math.max(0, length - info[6]), info[6], info[8] end
   end
   return length, 0, '0-0'

@@ -54,21 +54,28 @@ local function plan_dispatch(prefix, task)
   task.aside = aside_of(prefix, task)
 end
 
+-- Since when a task waits that is to be handed out from where it waited; nil when nobody asks. Reads.
+local function since_of(task)
+  local timeouts = rules_of(task).timeouts
+  return timeouts and timeouts.queue_ms and redis.call('HGET', task.key, 'updated_at') or nil
+end
+
 -- When to look whether the task is overdue: as soon as it can be. `overdue` looks at what really happened.
 local function watch(timers, task, timeouts, at_ms)
   local ready_ms = tonumber(task.ready_ms) or at_ms
   local soonest = math.min(timeouts.queue_ms or math.huge, timeouts.run_ms or math.huge, timeouts.heartbeat_ms or math.huge)
   local first = math.min(at_ms + soonest, ready_ms + (timeouts.total_ms or math.huge))
   if not task.ready_ms then redis.call('HSET', task.key, 'ready_ms', at_ms) end
-  redis.call('ZADD', timers, string.format('%d', first), 'overdue:' .. task.id)
+  redis.call('ZADD', timers, 'LT', string.format('%d', first), 'overdue:' .. task.id)
 end
 
 -- Hand a task out as its next attempt, or let it wait for that where `plan_dispatch` said: `mark` and the number of the
 -- attempt make its token. What no worker does is looked at by the engine instead; `timers` is the key of that name.
+-- One that has waited somewhere keeps the moment since which it waits for this attempt: `since_of`.
 local function dispatch(timers, task, mark, now, at_ms)
   write_exits(at_ms)
   if task.aside then
-    redis.call('HSET', task.key, 'queue', '0', 'updated_at', now)
+    redis.call('HSET', task.key, 'queue', '0', 'updated_at', task.since or now)
     put_aside(task, at_ms)
   elseif task.service == OURS then
     redis.call('HSET', task.key, 'queue', '0', 'updated_at', now)
@@ -78,7 +85,7 @@ local function dispatch(timers, task, mark, now, at_ms)
     local token = attempt .. '.' .. mark
     local entry = redis.call('XADD', known_queues[task.service], '*', 'id', task.id, 'scenario_id', task.scenario_id,
       'attempt', attempt, 'token', token, unpack(task.fields, task.first or 1, task.n))
-    redis.call('HSET', task.key, 'queue', '0', 'attempt', attempt, 'token', token, 'entry', entry, 'updated_at', now)
+    redis.call('HSET', task.key, 'queue', '0', 'attempt', attempt, 'token', token, 'entry', entry, 'updated_at', task.since or now)
   end
   local timeouts = rules_of(task).timeouts
   if timeouts then watch(timers, task, timeouts, at_ms) end

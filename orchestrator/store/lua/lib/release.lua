@@ -1,5 +1,8 @@
 -- release: the end of tasks, and what it means for those that wait for them: one becomes ready, or ends too.
 -- Needs the fragments ledger, rules, dispatch and counts.
+--
+-- `released` of an ended task: where in its list of dependents to go on; '0': they are told when what is below it has ended,
+-- its children or the scenario that it started (it is `late`); empty: all were told.
 local releases, counted, unfinished, ended_watches = {}, {}, {}, {}
 
 -- End a task; what depends on it comes later, from `position` of its list.
@@ -61,11 +64,14 @@ local function count_child(task, good)
   return true
 end
 
+local function is_good(parent)
+  return parent.status == 'success' or parent.status ~= 'cancelled' and rules_of(parent).optional
+end
+
 -- Whether a task is one less away from being ready, or ready.
 local function counts_for(prefix, task, parent, now)
   local rules = rules_of(task)
-  local optional = rules_of(parent).optional and parent.status ~= 'cancelled'
-  local good = parent.status == 'success' or optional
+  local good = is_good(parent)
   if task.group then return count_child(task, good) end
   if rules.need then return count_for_some(prefix, task, parent, good, rules.need, now) end
   if not good and not rules.all_done then
@@ -76,9 +82,29 @@ local function counts_for(prefix, task, parent, now)
   return true
 end
 
+-- How many children a task waits for that will never be made.
+local function unmade(task)
+  local written, total = string.match(task.group, '^(%d+) (%d+)')
+  return total - written
+end
+
+-- A task that ended before its children counts them on: the engine looks at it when the last one has ended.
+local function count_left(task, parent)
+  if not task.group or rules_of(parent).child ~= task.id then return end
+  task.late = task.late or redis.call('HGET', task.key, 'released') == '0'
+  if not task.late then return end
+  count_child(task, is_good(parent))
+  if not task.counted then
+    task.counted = true
+    counted[#counted + 1] = task
+  end
+end
+
 local function release_one(prefix, parent, id, now)
   local task = whole_task_of(prefix, id)
-  if not task or task.status ~= 'pending' or task.queue <= 0 then return end
+  if not task then return end
+  if task.status ~= 'pending' then return count_left(task, parent) end
+  if task.queue <= 0 then return end
   local found = counts_of(prefix, task.scenario_id)
   if not found and parent.status == 'success' then return end
   -- After a cancellation a `finally` task waits only for those of its kind: see cancel.lua.
@@ -115,7 +141,11 @@ end
 local function release_all(prefix, budget, now)
   local k = 1
   while k <= #releases do
-    budget = release_from(prefix, releases[k], budget, now)
+    if releases[k].late then
+      set(releases[k], 'released', '0')
+    else
+      budget = release_from(prefix, releases[k], budget, now)
+    end
     k = k + 1
   end
 end
@@ -127,9 +157,9 @@ local function write_releases(events, timers, nonce, now, at_ms)
     -- One that was counted may have ended later in the same call.
     if task.status == 'pending' and task.queue == 0 and not asked then
       dispatch(timers, task, nonce .. '.' .. n, now, at_ms)
-    elseif task.status == 'pending' then
+    elseif task.status == 'pending' or task.late then
       redis.call('HSET', task.key, 'queue', task.queue, 'updated_at', now)
-      if asked then redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'look') end
+      if asked or task.late and task.queue == unmade(task) then redis.call('XADD', events, '*', 'task_id', task.id, 'status', 'look') end
     end
     if task.got then redis.call('HSET', task.key, 'got', task.got) end
   end

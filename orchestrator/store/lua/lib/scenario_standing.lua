@@ -1,5 +1,5 @@
 -- scenario_standing: all that says where a scenario stands, as texts in the order of `ScenarioStanding`
--- (orchestrator/store/scenario_standing.py). Reads only.
+-- (orchestrator/store/scenario_standing.py). Reads only. Needs the fragment task_ids.
 local SCENARIO_STANDING = {
   'status', 'total', 'pending', 'processing', 'success', 'failed', 'skipped', 'cancelled', 'tolerated', 'materialized', 'spawned',
   'updated_at', 'finished_at', 'created_ms', 'cancel', 'cancel_at', 'paused', 'pause_at', 'revive', 'purged', 'tenant', 'batch',
@@ -12,6 +12,7 @@ local function scenario_standing_of(prefix, scenario_id)
   if not v[1] then return {} end
   local n = #SCENARIO_STANDING
   for i = 1, n do v[i] = v[i] or '' end
+  v[n] = joined_ids(prefix .. 'scenario:' .. scenario_id, v[n])
   for k, status in ipairs({'pending', 'processing', 'success', 'failed', 'cancelled'}) do
     v[n + k] = redis.call('ZSCORE', prefix .. 'index:' .. status, scenario_id) or ''
   end

@@ -76,7 +76,8 @@ local function standing_of(prefix, workers, id)
     v[n + 1 + k] = redis.call('ZSCORE', timers, kind .. id) or ''
   end
   v[n + 6] = presence(prefix, id, v[14])
-  v[n + 7] = v[8] == 'orchestrator' and v[1] == 'processing' and held_for(prefix, id, v[2], v[5], v[16]) or ''
+  local held = v[1] == 'processing' or v[12] == '0'
+  v[n + 7] = v[8] == 'orchestrator' and held and held_for(prefix, id, v[2], v[5], v[16]) or ''
   v[n + 8] = listed_dead(prefix, id, v[15])
   v[n + 9] = tostring(redis.call('SISMEMBER', prefix .. 'services', v[3]))
   v[n + 10] = redis.call('ZSCORE', prefix .. 'gates', id) and '1' or '0'

@@ -2,15 +2,18 @@
 -- that it started, the gate that it opened.
 local orphaned, shut = {}, {}
 
--- Remember what a held task waits for. Reads only.
+-- Remember what a held task waits for. Returns whether it is a scenario, which is still to be ended. Reads only.
 local function orphan(prefix, id)
   local child = redis.call('HGET', prefix .. 'task:' .. id, 'child_scenario_id')
   if child and child ~= '' then
     local status = redis.call('HGET', prefix .. 'scenario:' .. child, 'status')
-    if status == 'pending' or status == 'processing' then orphaned[#orphaned + 1] = child end
+    if status ~= 'pending' and status ~= 'processing' then return false end
+    orphaned[#orphaned + 1] = child
+    return true
   elseif redis.call('EXISTS', prefix .. 'gate:' .. id) == 1 then
     shut[#shut + 1] = id
   end
+  return false
 end
 
 -- Let the engine cancel the scenarios and close the gates, at once.
