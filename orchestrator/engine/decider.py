@@ -121,7 +121,7 @@ class Decider:
                 decided(task, EventKind.GO, fields)
             ]  # it is put aside until the resume, and looked at again
         if "gate" in task.on_ready:
-            await self._gates.open(at, task, runtime.gate_of(task.on_ready, known), [])
+            await self._gates.open(at, task, runtime.gate_of(task.on_ready, known))
             return []
         if "scenario" in task.on_ready:
             variables = runtime.variables_of(task.on_ready, known)

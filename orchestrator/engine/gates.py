@@ -39,10 +39,8 @@ class Gates:
         self._gates = GateStore(store)
         self._log = structlog.get_logger().bind(duty="gates")
 
-    async def open(
-        self, at: Partition, task: TaskRecord, gate: Mapping[str, Json], entries: Sequence[str]
-    ) -> None:
-        """Let a ready task wait for people, and remove the entries that brought it here.
+    async def open(self, at: Partition, task: TaskRecord, gate: Mapping[str, Json]) -> None:
+        """Let a ready task wait for people.
 
         Args:
             gate: `on_ready.gate` with the results put in. What it asks for may be wrong only now, when the draft is known:
@@ -58,7 +56,7 @@ class Gates:
             self._log.warning("gate_not_opened", task_id=task.id, error=str(error))
             cause = {"type": "bad_gate", "message": str(error)[:2_000], "retry": False}
             new = NewGate(GateFacts(), error=dumps(cause).decode())
-        word = await self._gates.open(at, task.id, new, entries)
+        word = await self._gates.open(at, task.id, new)
         self._log.info("gate", task_id=task.id, outcome=word)
 
     async def due(self, at: Partition, task_id: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workers_sdk.protocol.keys import GATE_SECRET, GROUP_ORCHESTRATOR, Partition
+from workers_sdk.protocol.keys import GATE_SECRET, Partition
 from workers_sdk.protocol.messages import dumps, loads
 
 from .gate_records import UNSET, Gate, GateFacts, Vote, gate_record
@@ -51,19 +51,17 @@ class GateStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def open(self, at: Partition, task_id: str, gate: NewGate, entries: Sequence[str] = ()) -> str:
-        """Let a ready task wait for people, and remove the entries that brought it: a word of `open_gate.lua`."""
+    async def open(self, at: Partition, task_id: str, gate: NewGate) -> str:
+        """Let a ready task wait for people: a word of `open_gate.lua`."""
         values = {
             **_keys(at, task_id),
             "prefix": at.prefix,
-            "group": GROUP_ORCHESTRATOR,
             "task_id": task_id,
             "nonce": self._store.nonce(),
             "facts": dumps(gate.facts),
             "draft": dumps(gate.draft),
             "wait_ms": gate.wait_ms,
             "error": gate.error,
-            "entries": " ".join(entries),
         }
         return str((await self._store.call("open_gate", values)).decode())
 

@@ -1,11 +1,16 @@
 """Nothing stays behind: every key has an owner and an end."""
 
+import asyncio
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from workers_sdk.protocol.keys import GATE_SECRET, LAST_CHECK, META
 from workers_sdk.protocol.link import Link
 from workers_sdk.protocol.messages import Status
+
+LOOKS: Final = 20
+LOOK_AGAIN_S: Final = 0.1
 
 # What an installation has for as long as it lives. Streams among them hold work in flight only.
 _PERMANENT = re.compile(
@@ -28,8 +33,20 @@ async def leaked_keys(link: Link) -> list[str]:
     """Names of the keys without an end, sorted.
 
     A key is fine when it is permanent, expires, or belongs to a scenario that still runs or has a timer (which
-    will purge it), or to a schedule that is listed (which somebody may remove).
+    will purge it), or to a schedule that is listed (which somebody may remove). An engine may be at work meanwhile: named is
+    what lasts, in all looks.
     """
+    left = {*await _look(link)}
+    for _ in range(LOOKS):
+        if not left:
+            break
+        await asyncio.sleep(LOOK_AGAIN_S)
+        left &= {*await _look(link)}
+    return sorted(left)
+
+
+async def _look(link: Link) -> list[str]:
+    """What seems to be left; a key and its owner are read one after the other."""
     names = [name.decode() for name in await _all_keys(link)]
     lasting = [name for name in names if not _PERMANENT.match(name)]
     ttls = await link.execute_many([("PTTL", name) for name in lasting]) if lasting else []
@@ -39,7 +56,7 @@ async def leaked_keys(link: Link) -> list[str]:
     left = [name for name in left if not await _lists_dead_letters(link, name)]
     for is_fine in (_is_place, _counts_tenants, _is_batch):
         left = [name for name in left if not await is_fine(link, name)]
-    return sorted(left)
+    return left
 
 
 async def _counts_tenants(link: Link, name: str) -> bool:

@@ -197,12 +197,7 @@ class Sweep:
     async def _check(self) -> None:
         findings = (await checked(self._link)).findings
         assert not findings, findings
-        left = await leaked_keys(self._link)
-
-        async def is_gone() -> bool:  # what was seen while the engine took it away
-            return not left or not {*left} & {*await leaked_keys(self._link)}
-
-        await wait_until(is_gone, what=f"nothing lasts of {left}")
+        assert await leaked_keys(self._link) == []
 
     async def _is_over(self) -> bool:
         left = [

@@ -41,9 +41,8 @@ ENGINE_FIELDS: Final = frozenset(
     (
         "id", "scenario_id", "service", "status", "queue", "consumers", "created_at", "updated_at", "result_ref",
         "result", "error", "attempt", "token", "entry", "worker", "started_at", "finished_at", "released",
-        "progress", "message", "lost", "policy", "error_type", "failures", "rules", "on_ready", "got", "group", "slots",
-        "held", "ready_ms", "fingerprint", "origin", "decision", "child_scenario_id", "runs", "spawn", "delayed",
-        "flow_places", "flow_score",
+        "progress", "message", "lost", "policy", "error_type", "failures", "rules", "on_ready", "got", "group",
+        "ready_ms", "fingerprint", "origin", "child_scenario_id", "spawn", "delayed", "flow_places", "flow_score",
     )
 )  # fmt: skip
 

@@ -16,7 +16,7 @@
 -- Returns  one of
 --          DONE       all of its tasks are final
 --          MORE       call again
---          FINAL      it had ended before; at most the timer was removed
+--          FINAL      it had ended before, or there is nothing to go on with; at most the timer was removed
 --          UNKNOWN    there is no such scenario
 -- Repeat   goes on, then FINAL.
 -- Cost     O(limit)
@@ -33,11 +33,11 @@ redis.call('ZCARD', timers)
 redis.call('XLEN', cancellations)
 local state = redis.call('HMGET', scenario, 'status', 'cancel', 'cancel_at', 'lasting', 'late')
 redis.call('XLEN', events)
-if state[1] ~= 'pending' and state[1] ~= 'processing' then
+local ended = state[1] ~= 'pending' and state[1] ~= 'processing'
+if ended or not state[2] and cause == '' then
   redis.call('ZREM', timers, 'cancel:' .. scenario_id)
   return state[1] and 'FINAL' or 'UNKNOWN'
 end
-check(state[2] or cause ~= '', 'a cause')
 local why = state[2] or cause
 local some, position, at_end = ids_from(scenario, tonumber(state[3] or 1), limit)
 local found, late, below, released = counts_of(prefix, scenario_id), tonumber(state[5] or 0), {}, {}

@@ -7,30 +7,25 @@
 --       5 events       stream   task-events
 --       6 audit        list     audit:<task id>
 -- ARGV  1 prefix       string   key prefix of the partition
---       2 group        string   consumer group of the orchestrator
---       3 task_id      string
---       4 nonce        string   random, never used before; makes the token
---       5 facts        string   JSON: what the template says of the gate, and who submitted the scenario
---       6 draft        string   JSON: the value to begin with
---       7 wait_ms      integer  until the deadline, milliseconds; 0: there is none
---       8 error        string   JSON: why the gate cannot be opened and its task fails; empty: it opens
---       9 entries      string   ids of the entries of `task-events` that brought the task here, separated by spaces
+--       2 task_id      string
+--       3 nonce        string   random, never used before; makes the token
+--       4 facts        string   JSON: what the template says of the gate, and who submitted the scenario
+--       5 draft        string   JSON: the value to begin with
+--       6 wait_ms      integer  until the deadline, milliseconds; 0: there is none
+--       7 error        string   JSON: why the gate cannot be opened and its task fails; empty: it opens
 -- Returns  one of
 --          OPENED
 --          FAILED      it could not be opened; the task was reported as failed
---          NOT_READY   the task is not there, waits for others or the clock, or is held already; only the entries were removed
+--          NOT_READY   the task is not there, waits for others or the clock, or is held already
 -- Repeat   NOT_READY; nothing changes.
--- Cost     O(entries)
+-- Cost     O(1)
 -- Flags    allow-oom
 -- Uses     check, clock, iso, counts, gate
 local gate, task, gates, timers, events, audit = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local prefix, group, task_id, nonce, facts, draft = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local wait_ms, error, entries = whole(ARGV[7], 'wait_ms'), ARGV[8], ARGV[9]
-local brought = {}
+local prefix, task_id, nonce, facts, draft = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local wait_ms, error = whole(ARGV[6], 'wait_ms'), ARGV[7]
 
 check(#nonce > 0 and #draft > 0 and is_object(facts) and (error == '' or is_object(error)), 'a gate')
-for entry_id in string.gmatch(entries, '%S+') do brought[#brought + 1] = stream_id(entry_id) end
-check(#brought <= 500, 'entries')
 local at_ms = now_ms()
 local now = iso(at_ms)
 read_gate(gate, task, gates, timers, events, audit)
@@ -60,9 +55,5 @@ elseif answer == 'OPENED' then
   redis.call('ZREM', timers, 'gate:' .. task_id)  -- that was to close the earlier one
   if wait_ms > 0 then redis.call('ZADD', timers, at_ms + wait_ms, 'gate:' .. task_id) end
   redis.call('RPUSH', audit, '{"what":"opened","at":"' .. now .. '"}')
-end
-if #brought > 0 then
-  redis.call('XACK', events, group, unpack(brought))
-  redis.call('XDEL', events, unpack(brought))
 end
 return answer

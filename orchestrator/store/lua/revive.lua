@@ -39,7 +39,7 @@ local offset, more = whole(ARGV[5], 'offset'), whole(ARGV[6], 'more')
 local wait_ms, retention, by = whole(ARGV[7], 'wait_ms'), retention_of(ARGV[8]), ARGV[9]
 local timer = 'revive:' .. scenario_id
 local OF_THE_END = {'error', 'error_type', 'finished_at', 'started_at', 'worker', 'entry', 'progress', 'message', 'failures', 'lost',
-  'released', 'fingerprint', 'ready_ms', 'got', 'decision', 'slots', 'held'}
+  'released', 'fingerprint', 'ready_ms', 'got'}
 local SCOPES = {all = true, caused = true, within = true}
 local revived, alive, ids, below, late = {}, {}, {}, {}, 0
 

@@ -220,6 +220,18 @@ async def test_what_is_brought_back_is_not_to_be_cancelled_any_more(link: RedisL
     assert ("cancel", scenario_id) not in (await works.store.due(works.at)).timers
 
 
+async def test_there_is_nothing_to_go_on_with_where_nobody_cancelled(link: RedisLink) -> None:
+    works = await Works(link).open()
+    scenario_id = await add(works, 1)
+    await link.execute("ZADD", works.at.timers, 1, f"cancel:{scenario_id}")
+
+    assert await works.store.cancel(scenario_id) == "FINAL"
+
+    record = await works.record(scenario_id)
+    assert record and record.status is Status.PROCESSING
+    assert ("cancel", scenario_id) not in (await works.store.due(works.at)).timers
+
+
 DAY_MS = 86_400_000
 
 

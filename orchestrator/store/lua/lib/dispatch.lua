@@ -2,14 +2,13 @@
 -- Needs the fragments rules, counts and flow.
 local KEPT = {
   status = true, scenario_id = true, service = true, queue = true, consumers = true, token = true, entry = true, worker = true,
-  attempt = true, lost = true, rules = true, got = true, group = true, ready_ms = true,
+  attempt = true, rules = true, got = true, group = true, ready_ms = true,
   flow_places = true, flow_score = true,
 }
 local NOT_SENT = {
   id = true, created_at = true, updated_at = true, result_ref = true, result = true, error = true, started_at = true,
   finished_at = true, released = true, progress = true, message = true, policy = true, error_type = true, failures = true,
-  on_ready = true, slots = true, held = true, fingerprint = true, origin = true, decision = true, child_scenario_id = true,
-  runs = true, delayed = true,
+  on_ready = true, fingerprint = true, origin = true, child_scenario_id = true, delayed = true, lost = true,
 }
 local OURS = 'orchestrator'
 local known_queues = {}
