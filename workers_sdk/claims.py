@@ -58,7 +58,7 @@ class Claims:
 
     async def claim(self, deliveries: Iterable[Delivery]) -> None:
         """Claim now those that run and are not claimed yet."""
-        open_ones = [one for one in deliveries if not one.ended and not one.claimed]
+        open_ones = [one for one in dict.fromkeys(deliveries) if not one.ended and not one.claimed]
         problem: Unavailable | Refused | None = None
         for batch in batches(open_ones, lambda delivery: delivery.at, BATCH):
             try:

@@ -41,38 +41,41 @@ class LeaseKeeper:
         self._connect = connect
         self._scripts = scripts
         self._lost = lost
-        self._patience = Patience(shift.seams, "lease-keeper")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Renew until `stop`."""
         link = self._connect()
         wire = Wire(link, self._scripts, self._shift.wire.consumer)
         try:
-            while not stop.is_set():
-                if problem := await self._renew_all(wire):
-                    await first_of(self._patience.failed(problem), self._third(), stop.wait())
-                else:
-                    self._patience.worked()
-                    await first_of(self._third(), stop.wait())
+            async with asyncio.TaskGroup() as group:
+                for at in self._shift.partitions:
+                    group.create_task(self._keep(wire, at, stop))
         finally:
             await link.close()
+
+    async def _keep(self, wire: Wire, at: Partition, stop: asyncio.Event) -> None:
+        """Those of one partition, so that a server of a cluster that says nothing delays no others."""
+        patience = Patience(self._shift.seams, f"lease-keeper-{at.index}")
+        while not stop.is_set():
+            if problem := await self._renew_all(wire, at):
+                await first_of(patience.failed(problem), self._third(), stop.wait())
+            else:
+                patience.worked()
+                await first_of(self._third(), stop.wait())
 
     async def _third(self) -> None:
         await self._shift.seams.clock.sleep(self._shift.lease_s / 3)
 
-    async def _renew_all(self, wire: Wire) -> Exception | None:
-        """Why some could not be renewed: a server of a cluster that does not answer, a queue that is none. The others are."""
-        problems: dict[int, Exception] = {}
-        for batch in batches(self._shift.held.all(), lambda delivery: delivery.at, BATCH):
-            at = batch[0].at
-            if isinstance(problems.get(at.index), Unavailable):
-                continue
-            try:
-                if refused := await self._renew_or_refused(wire, at, batch):
-                    problems.setdefault(at.index, refused)
-            except Unavailable as error:
-                problems[at.index] = error
-        return next(iter(problems.values()), None)
+    async def _renew_all(self, wire: Wire, at: Partition) -> Unavailable | Refused | None:
+        """Why some could not be renewed: a server that does not answer, a queue that is none; then the others are."""
+        problem: Refused | None = None
+        held = [delivery for delivery in self._shift.held.all() if delivery.at == at]
+        try:
+            for batch in batches(held, lambda delivery: delivery.at, BATCH):
+                problem = await self._renew_or_refused(wire, at, batch) or problem
+        except Unavailable as error:
+            return error
+        return problem
 
     async def _renew_or_refused(
         self, wire: Wire, at: Partition, deliveries: Sequence[Delivery]

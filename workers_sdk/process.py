@@ -36,6 +36,9 @@ def run_workers(workers: Sequence[Serving]) -> None:
 
     A bug, and handlers that cannot be stopped, end the process at once too, with exit code 1; a Redis that cannot be worked with
     ends it with 3.
+
+    Raises:
+        ValueError: it is not the main thread, which alone hears signals (there is `Worker.running` for others).
     """
     if not structlog.is_configured():
         logs.configure()
@@ -45,16 +48,16 @@ def run_workers(workers: Sequence[Serving]) -> None:
 async def _serve_all(workers: Sequence[Serving]) -> None:
     stop, hurry = asyncio.Event(), asyncio.Event()
     log = structlog.get_logger("workers_sdk")
-    try:
-        with _signals_set(stop, hurry):
+    with _signals_set(stop, hurry):
+        try:
             async with asyncio.TaskGroup() as group:
                 serving = [group.create_task(worker.serve(stop, hurry)) for worker in workers]
-    except Exception as error:
-        if isinstance(error, ExceptionGroup) and (unfit := error.subgroup(ServerUnfit)):
-            log.error("redis_cannot_be_used", error=str(unfit.exceptions[0]))
-            sys.exit(UNFIT)
-        log.exception("worker_bug")
-        _leave_them()
+        except Exception as error:
+            if isinstance(error, ExceptionGroup) and (unfit := error.subgroup(ServerUnfit)):
+                log.error("redis_cannot_be_used", error=str(unfit.exceptions[0]))
+                _leave_them(UNFIT)
+            log.exception("worker_bug")
+            _leave_them()
     if left := sum(task.result() for task in serving):
         log.error("handlers_do_not_stop", handlers=left)
         _leave_them()
@@ -87,10 +90,10 @@ def _signals_set(*events: asyncio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave_them() -> NoReturn:
+def _leave_them(code: int = 1) -> NoReturn:
     """The loop would wait for coroutines of handlers, and the interpreter for their threads; their tasks go to other workers,
     if they have not already."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(code)

@@ -68,39 +68,42 @@ class Advancer:
 
     async def _take(self, entries: Sequence[Entry]) -> tuple[list[Asked], set[str]]:
         """Apply what can be applied at once: what is left to think about, and the entries with a report that was refused."""
-        plain, asked, size = list[Reported](), list[Asked](), 0
+        plain, asked, unread, size = list[Reported](), list[Asked](), dict[str, str](), 0
         for entry in entries:
-            events, questions = await self._decode(entry)
+            events, questions, reason = self._decode(entry)
             size += len(events) + len(questions)
             if events:
-                plain.append(Reported(entry.entry_id, events, ends=not questions))
+                plain.append(Reported(entry.entry_id, events, ends=not questions and not reason))
             if questions:
                 asked.append(Asked(entry.entry_id, questions))
+            if reason:
+                unread[entry.entry_id] = reason
         if size:
             # About a batch of reports per read, so that what is left is there for other replicas.
             self._entries = max(1, BATCH * len(entries) // size)
-        return asked, await self._apply_all(plain)
+        refused = await self._apply_all(plain)
+        for entry_id in unread.keys() - refused:
+            await self._store.quarantine(
+                self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry_id, unread[entry_id]
+            )
+        return asked, refused
 
-    async def _decode(self, entry: Entry) -> tuple[list[TaskEvent], list[TaskEvent]]:
-        """Reports to apply, and those to think about. None of both: it cannot be read, and was set aside."""
-        events, questions, broken = list[TaskEvent](), list[TaskEvent](), list[TaskEvent]()
-        reason = "no report"
+    def _decode(self, entry: Entry) -> tuple[list[TaskEvent], list[TaskEvent], str]:
+        """Reports to apply, in their order, and those to think about. And why none of it can be read, if so: it is to be set
+        aside."""
+        events, questions = list[TaskEvent](), list[TaskEvent]()
+        reason, is_read = "no report", False
         for flat in split_reports(entry.flat):
             try:
                 event = _event_of(flat)
             except Malformed as error:
                 reason = str(error)
                 self._log.error("report_malformed", entry_id=entry.entry_id, reason=reason)
-                broken += _failure_instead(flat, reason)
+                events += _failure_instead(flat, reason)
             else:
+                is_read = True
                 (questions if is_question(event) else events).append(event)
-        if broken:
-            await self._apply_all([Reported(entry.entry_id, broken, ends=False)])
-        if not events and not questions:
-            await self._store.quarantine(
-                self._at, self._at.task_events, GROUP_ORCHESTRATOR, entry.entry_id, reason
-            )
-        return events, questions
+        return events, questions, "" if is_read else reason
 
     async def _apply_all(self, reported: Sequence[Reported]) -> set[str]:
         """Ids of the entries with a report that was refused."""

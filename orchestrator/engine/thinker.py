@@ -114,8 +114,9 @@ class _Thoughts:
         self._apply = apply
 
     def take(self, asked: Sequence[Asked], refused: Iterable[str]) -> None:
-        """Begin to think about some more."""
-        for event, entry_ids in _looks(asked):
+        """Begin to think about some more; what is thought about for long comes again, as if its replica were dead."""
+        in_hand = {entry_id for entry_ids in self.waiting.values() for entry_id in entry_ids}
+        for event, entry_ids in _looks([one for one in asked if one.entry_id not in in_hand]):
             self.waiting[asyncio.create_task(self._decided(event, self._room))] = entry_ids
             self._left.update(entry_ids)
         self._left.update(refused)

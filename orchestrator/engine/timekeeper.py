@@ -60,6 +60,7 @@ class Timekeeper:
             "lease": self._expire,
             **(handlers or {}),
         }
+        self._passed_by = 0
         self._log = structlog.get_logger().bind(duty=self.name)
 
     async def step(self) -> None:
@@ -85,14 +86,22 @@ class Timekeeper:
             lengthy, next_ms = await self._fire_quick(fired, leases)
             if self._stop.is_set() or not lengthy:
                 return min(LONGEST_WAIT_S, next_ms / 1000)
-            room = max(A_STEP, len(lengthy) // 40)
-            for timer in lengthy[:room]:
+            share, stayed = self._share(lengthy), 0
+            for timer in share:
                 if self._stop.is_set():
                     return 0.0
                 fired.add(timer)
-                await self._fire(*timer, leases=leases)
-            if len(lengthy) > room:
-                return 0.0
+                stayed += not await self._fire(*timer, leases=leases)
+            if len(lengthy) > len(share):
+                self._passed_by += stayed
+                return LONGEST_WAIT_S if stayed == len(share) else 0.0
+
+    def _share(self, lengthy: list[Timer]) -> list[Timer]:
+        """What one step fires of these: those that come after the ones that stayed so far (the purger may have enough)."""
+        room = max(A_STEP, len(lengthy) // 40)
+        if len(lengthy) <= max(room, self._passed_by):
+            self._passed_by = 0
+        return lengthy[self._passed_by :][:room]
 
     async def _fire_quick(self, fired: set[Timer], leases: bool) -> tuple[list[Timer], int]:
         """Fire all that are due but those of `LENGTHY`: these, and the milliseconds until the next timer."""

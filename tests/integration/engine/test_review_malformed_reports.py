@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.bench import Bench
 from tests.support.engines import Running
 from tests.support.graphs import chain, graph
 from tests.support.plain_worker import PlainWorker
@@ -55,4 +56,23 @@ async def test_a_malformed_report_of_progress_or_of_an_older_attempt_ends_nothin
     record = await engine.finished(scenario.scenario_id)
 
     assert record.status is Status.SUCCESS
-    assert await link.execute("XLEN", "quarantine") == 3
+
+    async def are_aside() -> bool:
+        return int(await link.execute("XLEN", "quarantine")) == 3
+
+    await wait_until(are_aside, what="the facts about three reports")
+
+
+async def test_the_first_final_report_counts_though_one_that_cannot_be_read_comes_right_after_it(
+    link: RedisLink,
+) -> None:
+    bench = await Bench(link, graph(chain(1))).open()
+    [entry] = (await bench.takes()).values()
+    await bench.worker.succeed(entry)
+    report = ["task_id", entry.task_id, "status", "success", "token", entry.token, "result", TOO_LARGE]
+    await link.execute("XADD", "task-events", "*", *report)
+
+    await bench.settle()
+
+    assert (await bench.task(entry.name)).status is Status.SUCCESS
+    assert await link.execute("XLEN", "quarantine") == 1

@@ -23,19 +23,28 @@ class AtOnce:
 class Timers:
     """The timers of a partition; what fires is noted, and leaves unless it is said to stay."""
 
-    def __init__(self, link: RedisLink, kinds: tuple[str, ...], *, says_gone: bool = True) -> None:
+    def __init__(
+        self, link: RedisLink, kinds: tuple[str, ...], *, stay: tuple[str, ...] = (), says_gone: bool = True
+    ) -> None:
         self.link = link
         self.fired: list[str] = []
         self.at = Partitions(1)[0]
         self._says_gone = says_gone
         store, seams = Store(link, Partitions(1)), Seams(link, clock=AtOnce())
-        handlers = {kind: self._noting(kind) for kind in kinds}
+        handlers = {kind: self._noting(kind) for kind in kinds} | {kind: self._leaving(kind) for kind in stay}
         self.keeper = Timekeeper(store, seams, self.at, asyncio.Event(), handlers)
 
     async def put(self, kind: str, count: int, since_ms: int) -> None:
         """Timers that are due, one a millisecond."""
         flat = [part for i in range(count) for part in (since_ms + i, f"{kind}:{i:016}")]
         await self.link.execute("ZADD", self.at.timers, *flat)
+
+    def _leaving(self, kind: str) -> Handler:
+        async def leave(_at: Partition, _subject: str) -> bool:
+            self.fired.append(kind)
+            return False
+
+        return leave
 
     def _noting(self, kind: str) -> Handler:
         async def note(at: Partition, subject: str) -> bool:
@@ -83,3 +92,16 @@ async def test_timers_that_stay_at_the_same_moment_hide_none_behind_them(link: R
 
     assert timers.fired == ["start"] * 2
     assert await link.execute("ZCARD", timers.at.timers) == 1_200
+
+
+async def test_purges_that_stay_due_since_the_purger_has_enough_do_not_hide_a_cancel(link: RedisLink) -> None:
+    timers = Timers(link, ("cancel",), stay=("purge",))
+    await timers.put("purge", 3 * A_STEP, 1)
+    await timers.put("cancel", 1, 5_000)
+
+    for _ in range(4):
+        await timers.keeper.step()
+    assert timers.fired == ["purge"] * 3 * A_STEP + ["cancel"]
+
+    await timers.keeper.step()
+    assert timers.fired[3 * A_STEP + 1 :] == ["purge"] * A_STEP  # the first ones again

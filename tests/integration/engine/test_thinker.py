@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from orchestrator.engine.advancer import Advancer
 from orchestrator.engine.loop import Seams
-from orchestrator.engine.reader import Reader
+from orchestrator.engine.reader import Entry, Reader
 from tests.support.bench import Bench
 from tests.support.graphs import graph
 from tests.support.wait import wait_until
@@ -154,6 +154,35 @@ async def test_reports_of_others_are_applied_while_many_children_are_made(link: 
 
     group = (await bench.task("each")).group
     assert group is not None and group.written == group.total == 500
+
+
+async def test_what_is_thought_about_for_long_is_not_asked_again_by_the_same_replica(link: RedisLink) -> None:
+    many = {"each": {"foreach": {"items": [1] * 20}}}
+    scenario = graph({"each": []}, rules={"each": {"ask": True}}, on_ready=many)
+    bench = await Bench(link, scenario, chunk=1).submitted()
+    await bench.materializer.step()
+    bench.advancer = Advancer(bench.store, Seams(link), bench.at, "r1", stop=asyncio.Event())
+    reader = bench.advancer._reader
+    more, found = reader.more, list[int]()
+
+    async def noted(count: int) -> list[Entry]:
+        reader._stale_ms, reader._take_over_at = 0, 0.0  # all in hand looks as if its replica were dead
+        entries = await more(count)
+        found.append(len(entries))
+        return entries
+
+    reader.more = noted  # type: ignore[method-assign]
+    bench.between("spawn", 10, lambda: wait_until(lambda: _is_in(1, found), what="the entry once more"))
+    looks = _counted(bench)
+
+    await bench.advancer.step()
+
+    assert looks() == 1
+    assert await link.execute("XLEN", bench.at.task_events) == 0
+
+
+async def _is_in(one: int, found: list[int]) -> bool:
+    return one in found
 
 
 async def _has_ended(bench: Bench, name: str) -> bool:

@@ -158,6 +158,36 @@ def test_a_bug_ends_the_process_whatever_its_handlers_do() -> None:
     assert "RuntimeError: a bug" in done.stderr
 
 
+def test_a_redis_that_cannot_be_used_ends_the_process_whatever_handlers_of_other_workers_do() -> None:
+    code = BUG.replace('RuntimeError("a bug")', 'ServerUnfit("too old")')
+    code = f"from workers_sdk.protocol.server import ServerUnfit\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 3
+    assert "redis_cannot_be_used" in done.stderr
+
+
+BESIDE = """
+import threading
+from workers_sdk.process import run_workers
+
+thread = threading.Thread(target=run_workers, args=([],))
+thread.start()
+thread.join()
+print("alive")
+"""
+
+
+def test_workers_that_are_run_beside_the_main_thread_are_refused_and_end_no_process() -> None:
+    """Only the main thread may hear signals."""
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n")
+    assert "ValueError: signal only works in main thread" in done.stderr
+
+
 async def test_a_worker_that_is_killed_leaves_its_task_pending_for_the_sweep(desk: Desk) -> None:
     task_id = await desk.put("Endless")
     with running(f"{MODULE}:worker", desk) as process:

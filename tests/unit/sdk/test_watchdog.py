@@ -82,11 +82,12 @@ async def test_a_loop_that_goes_on_is_nothing_to_tell() -> None:
 
 
 def test_the_place_is_that_of_the_handler_and_of_what_it_called() -> None:
-    ready, go = threading.Event(), threading.Event()
+    ready, go = threading.Event(), threading.Lock()
+    go.acquire()
 
     def inner() -> None:
         ready.set()
-        go.wait(60)
+        go.acquire(timeout=60)  # of C: waiting on an event is several frames deep, or not yet
 
     def handler() -> None:
         inner()
@@ -96,7 +97,7 @@ def test_the_place_is_that_of_the_handler_and_of_what_it_called() -> None:
     ready.wait(60)
     assert thread.ident
     text = where(thread.ident)
-    go.set()
+    go.release()
     thread.join()
 
     assert "test_watchdog.py" in text
