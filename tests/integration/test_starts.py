@@ -174,33 +174,24 @@ async def has_said(fleet: Fleet, name: str, event: str) -> None:
     await wait_until(lambda: event in log.read_text(), what=f"{event} of {name}", timeout_s=120)
 
 
+async def all_say(fleet: Fleet, **events: str) -> None:
+    """Wait for a line of each role, in that order."""
+    for name, event in events.items():
+        await has_said(fleet, name, event)
+
+
 async def test_roles_that_start_before_redis_wait_for_it(started: tuple[Fleet, RedisProcess]) -> None:
     fleet, server = started
-    for name, event in {
-        "engine": "waiting_for_redis",
-        "api": "waiting_for_redis",
-        "worker": "redis_unavailable",
-    }.items():
-        await has_said(fleet, name, event)
+    await all_say(fleet, engine="waiting_for_redis", api="waiting_for_redis", worker="redis_unavailable")
     fleet.check()
     server.start()
-    for name, event in {
-        "engine": "engine_started",
-        "worker": "worker_started",
-        "api": "redis_available",
-    }.items():
-        await has_said(fleet, name, event)
+    await all_say(fleet, engine="engine_started", worker="worker_started", api="redis_available")
     fleet.check()
 
 
 async def test_roles_that_wait_for_redis_can_be_stopped(started: tuple[Fleet, RedisProcess]) -> None:
     fleet, _ = started
-    for name, event in {
-        "engine": "waiting_for_redis",
-        "api": "waiting_for_redis",
-        "worker": "redis_unavailable",
-    }.items():
-        await has_said(fleet, name, event)
+    await all_say(fleet, engine="waiting_for_redis", api="waiting_for_redis", worker="redis_unavailable")
     for child in fleet.children.values():
         child.send_signal(signal.SIGTERM)
     await wait_until(
